@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// One instruction for the kernel (a submission entry of io_uring) and the place where its
+// completion arrives. It lives in the frame of whoever waits for it and is not copied, moved or
+// released while a driver executes it.
+//
+//   idle     → in_flight   scheduler::start(), prepared straight into a submission slot
+//   idle     → queued      the same with no slot left; a later turn submits it
+//   queued   → in_flight   a slot became free
+//   in_flight→ delayed     the kernel gave it up for a reason of its own; submitted again after a
+//   pause any      → idle        its terminal completion, delivered to complete()
+//
+// Owner thread only. This type knows no coroutine: coro/ makes operations awaitable.
+#pragma once
+
+#include <coronet/detail/intrusive_list.hpp>
+#include <coronet/work.hpp>
+
+#include <cstdint>
+
+struct io_uring_sqe;
+
+namespace coronet {
+
+class scheduler;
+
+namespace detail {
+struct live_operations; // the canceller's lists, which together hold every operation that has not
+                        // ended
+}
+
+class operation : public pending_work, private detail::list_hook<detail::live_operations> {
+public:
+    /// Fills every field of the entry but user_data, as io_uring_prep_*(3) do. Called again if the
+    /// operation has to be submitted once more.
+    virtual void prepare(io_uring_sqe& sqe) noexcept = 0;
+
+    /// A result beside those of the kernel: it could not create the worker thread that the
+    /// operation needs.
+    static constexpr std::int32_t no_worker = -4095;
+
+    /// Takes a completion: `res` is what the kernel reports (never an interruption: those are dealt
+    /// with before). The default keeps it in res() and puts the operation on the ready queue.
+    virtual void complete(std::int32_t res, std::uint32_t flags) noexcept;
+
+    /// The descriptor that it works on, and what poll(2) would wait for where the kernel answers
+    /// -EAGAIN because that descriptor is non-blocking. Without events, -EAGAIN is delivered.
+    struct subject {
+        int fd = -1;
+        unsigned poll_events = 0;
+    };
+    [[nodiscard]] virtual subject on() const noexcept { return {}; }
+
+    /// Asks the scheduler to end it early. The outcome is still that of the terminal completion.
+    void cancel() noexcept final;
+
+    [[nodiscard]] bool idle() const noexcept { return state_ == state::idle; }
+    [[nodiscard]] bool cancel_requested() const noexcept { return cancel_requested_; }
+    /// What the terminal completion reported.
+    [[nodiscard]] std::int32_t res() const noexcept { return res_; }
+
+protected:
+    operation() noexcept = default;
+    operation(const operation& other) noexcept : pending_work(other), list_hook() {
+        CORONET_ASSERT(other.idle());
+    }
+    operation& operator=(const operation&) = delete;
+    ~operation() { CORONET_ASSERT(idle()); }
+
+    void set_res(std::int32_t res) noexcept { res_ = res; }
+    [[nodiscard]] scheduler* owner() const noexcept { return scheduler_; }
+
+private:
+    friend class dispatcher;
+    friend class canceller;
+    friend class restarter;
+    friend class detail::intrusive_list<operation, detail::live_operations>;
+
+    enum class state : std::uint8_t { idle, queued, in_flight, delayed };
+
+    [[nodiscard]] std::uint64_t id() const noexcept;
+
+    state state_ = state::idle;
+    bool cancel_requested_ = false;
+    bool polling_ = false;      // a POLL_ADD stands in for it: the answer was -EAGAIN
+    std::uint8_t attempts_ = 0; // submissions that a failed kernel worker cost
+    std::uint16_t generation_ = 0;
+    std::int32_t res_ = 0;
+    scheduler* scheduler_ = nullptr;
+};
+
+} // namespace coronet

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The loop of one thread and the ring that belongs to it. Work becomes ready (by a completion, a
+// timer or a message from another thread), the loop runs it, then makes one system call that
+// submits everything new and waits.
+//
+// The owner is whichever thread runs the loop: the first to do so, for life, unless options say
+// `movable_owner`. Only post(), wake() and stop() may be called from elsewhere. Everything a
+// scheduler was given is finished before it ends: it cancels what is in flight and waits for the
+// last terminal completion.
+#pragma once
+
+#include <coronet/clock.hpp>
+#include <coronet/operation.hpp>
+#include <coronet/options.hpp>
+#include <coronet/stats.hpp>
+#include <coronet/timer.hpp>
+#include <coronet/work.hpp>
+
+#include <cstddef>
+#include <memory>
+
+namespace coronet {
+
+class driver;
+
+/// Takes ready work instead of the scheduler's own queue, for an embedder with a queue of its own:
+/// it calls run() on each item, once, on the owner thread.
+class ready_sink {
+public:
+    virtual void push(work& item) noexcept = 0;
+
+protected:
+    ~ready_sink() = default;
+};
+
+/// Something that lives on a scheduler and must end before the scheduler does (the root of a tree
+/// of coroutines).
+class resident : public detail::list_hook<resident> {
+public:
+    /// The scheduler has been stopped: cancel everything below. May be called again. Owner thread.
+    virtual void cancel_all() noexcept = 0;
+
+protected:
+    ~resident() = default;
+};
+
+class scheduler {
+public:
+    /// Sets the ring up. Throws std::system_error that says which call failed and what to do about
+    /// it.
+    explicit scheduler(const scheduler_options& options = {});
+    /// Runs on a driver of the caller's (a test's script, say).
+    scheduler(const scheduler_options& options, std::unique_ptr<driver> executor);
+    /// Finishes as run() does after stop(). Thread: the owner, or any if the loop never ran or has
+    /// ended.
+    ~scheduler();
+    scheduler(const scheduler&) = delete;
+    scheduler& operator=(const scheduler&) = delete;
+
+    /// The scheduler whose loop this thread is in, or null.
+    [[nodiscard]] static scheduler* current() noexcept;
+
+    // ---- running the loop; the calling thread is the owner ----
+
+    /// Runs until stop(), then cancels what is left, waits for it and closes the ring.
+    void run();
+
+    /// One turn: waits until `deadline` if nothing is ready, then runs what is. For a loop inside
+    /// somebody else's; call shutdown() at the end.
+    ///
+    /// Result: items run, or handed to the ready sink.
+    std::size_t run_once(time_point deadline);
+
+    /// Ends what is left, waits for it and closes the ring. run() does so by itself.
+    void shutdown();
+
+    // ---- any thread ----
+
+    /// Gives `item` to the owner; it runs exactly once. False, and not taken, when the scheduler
+    /// has been stopped.
+    [[nodiscard]] bool post(work& item) noexcept;
+    /// Makes a waiting run_once() return, or the next one not wait.
+    void wake() noexcept;
+    /// Asks the loop to end. Returns at once, any number of times, also in a signal handler.
+    void stop() noexcept;
+    [[nodiscard]] bool stop_requested() const noexcept;
+
+    // ---- owner only ----
+
+    /// Begins `op`; its complete() is called in a later turn. A full queue or a stopped scheduler
+    /// is no error here: the operation waits for a slot, or completes as cancelled.
+    void start(operation& op) noexcept;
+    /// Asks every operation on `fd` to end. Result: how many were not asked before.
+    std::size_t cancel_operations_on(int fd) noexcept;
+    /// Runs `item` in this turn or the next.
+    void ready(work& item) noexcept;
+    /// Arms `t` to expire once `delay` has passed, counted from the end of this turn.
+    void arm(timer& t, duration delay) noexcept;
+    void arm(timer& t, time_point deadline) noexcept;
+    /// Does nothing if `t` is not armed.
+    void disarm(timer& t) noexcept;
+    /// Adds to what must end before the scheduler can.
+    void admit(resident& guest) noexcept;
+    void dismiss(resident& guest) noexcept;
+    void set_ready_sink(ready_sink* sink) noexcept;
+
+    /// Operations that have no terminal completion yet.
+    [[nodiscard]] std::size_t in_flight_count() const noexcept;
+    /// Operations, armed timers, residents and ready items: 0 means that nothing will happen by
+    /// itself any more.
+    [[nodiscard]] std::size_t outstanding_work() const noexcept;
+    /// Flags that socket(2) and accept4(2) should be given for descriptors used here.
+    [[nodiscard]] int socket_flags() const noexcept;
+    [[nodiscard]] scheduler_stats stats() const noexcept;
+
+    // ---- for the parts of the engine and of coro/ ----
+
+    /// As post(), but accepted until the very end: for what already belongs to this scheduler.
+    /// False once it has ended.
+    [[nodiscard]] bool post_internal(work& item) noexcept;
+
+private:
+    friend class operation;
+    class engine;
+    static std::unique_ptr<driver> default_driver(const scheduler_options& options);
+    std::unique_ptr<engine> engine_;
+};
+
+} // namespace coronet

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "canceller.hpp"
+
+#include "dispatcher.hpp"
+#include "timer_queue.hpp"
+
+#include <liburing.h>
+
+#include <algorithm>
+
+namespace coronet {
+
+namespace {
+using namespace std::chrono_literals;
+constexpr duration first_pause = 10ms;
+constexpr duration longest_pause = 1000ms;
+} // namespace
+
+canceller::canceller(dispatcher& owner, timer_queue& timers, scheduler_stats& stats) noexcept
+    : owner_(owner), timers_(timers), stats_(stats), pause_(first_pause) {}
+
+canceller::~canceller() {
+    timers_.disarm(*this);
+}
+
+void canceller::request(operation& op) noexcept {
+    if (op.cancel_requested_) return;
+    op.cancel_requested_ = true;
+    left_alone_.erase(op);
+    unsent_.push_back(op);
+}
+
+std::size_t canceller::request_all_on(int fd) noexcept {
+    std::size_t count = 0;
+    for (operation* op = left_alone_.front(); op;) {
+        operation* next = left_alone_.after(*op);
+        if (op->on().fd == fd) {
+            request(*op);
+            ++count;
+        }
+        op = next;
+    }
+    return count;
+}
+
+std::size_t canceller::request_all() noexcept {
+    std::size_t count = 0;
+    for (; operation* op = left_alone_.front(); ++count)
+        request(*op);
+    return count;
+}
+
+void canceller::forget(operation& op) noexcept {
+    left_alone_.erase(op); // from whichever list it is in
+    if (!op.cancel_requested_ || !asked_.empty()) return;
+    timers_.disarm(*this);
+    pause_ = first_pause;
+}
+
+void canceller::send() noexcept {
+    while (operation* op = unsent_.front()) {
+        if (!send_one(*op)) return; // no slot: again in the next turn
+    }
+}
+
+bool canceller::send_one(operation& op) noexcept {
+    switch (op.state_) {
+    case operation::state::delayed:
+        owner_.restarter_.give_up(op);
+        return true; // forgets it
+    case operation::state::queued:
+        break; // the dispatcher finds it marked when a slot is free
+    default:
+        io_uring_sqe* sqe = owner_.driver_.cancel_slot();
+        if (!sqe) return false;
+        io_uring_prep_cancel64(sqe, op.id(), 0);
+        sqe->user_data = 0; // the driver reports it as an answer
+        ++stats_.cancels_sent;
+    }
+    unsent_.erase(op);
+    asked_.push_back(op);
+    if (!armed()) timers_.arm(*this, pause_);
+    return true;
+}
+
+void canceller::expire() noexcept {
+    while (operation* op = asked_.pop_front()) {
+        unsent_.push_back(*op);
+        ++stats_.cancels_resent;
+    }
+    pause_ = std::min(2 * pause_, longest_pause);
+}
+
+void canceller::answered(std::int32_t res) noexcept {
+    if (res == -ENOENT) ++stats_.cancels_not_found;
+    if (res == -EALREADY) ++stats_.cancels_running;
+}
+
+} // namespace coronet

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Between operations and the driver: gives each submission an id, queues what finds no slot,
+// carries out cancel requests, and decides for each completion whether it ends its operation. Owner
+// thread only.
+//
+// An id is the operation's address and a generation in the 16 bits above it. A cancel request names
+// an id; it is executed with the submission that follows it, at most as many operations later as
+// the queue has slots (32,768), so that a generation cannot have come round again: a late cancel
+// finds nobody.
+#pragma once
+
+#include "canceller.hpp"
+#include "driver.hpp"
+#include "restarter.hpp"
+
+#include <coronet/operation.hpp>
+#include <coronet/stats.hpp>
+
+#include <cstdint>
+
+namespace coronet {
+
+class scheduler;
+class timer_queue;
+
+class dispatcher {
+public:
+    dispatcher(scheduler& owner, driver& executor, timer_queue& timers, scheduler_stats& stats);
+
+    void start(operation& op) noexcept;
+    void request_cancel(operation& op) noexcept;
+    /// Submits queued operations and cancel requests, as far as there are slots.
+    void pump() noexcept;
+    /// Whether pump() has something to do.
+    [[nodiscard]] bool backlogged() const noexcept {
+        return !backlog_.empty() || canceller_.has_unsent();
+    }
+
+    /// From now on operations complete as cancelled without having been tried.
+    void refuse_new() noexcept { refusing_ = true; }
+    /// Requests the end of every operation on `fd`. Result: how many there are that were not asked
+    /// before.
+    std::size_t request_cancel_on(int fd) noexcept;
+    void request_cancel_of_all() noexcept;
+
+    /// Called by the driver for each completion of an operation.
+    void deliver(std::uint64_t id, std::int32_t res, std::uint32_t flags) noexcept;
+    /// Called by the driver for each answer to a cancel request.
+    void cancel_answered(std::int32_t res) noexcept { canceller_.answered(res); }
+
+    [[nodiscard]] std::size_t in_flight_count() const noexcept { return in_flight_; }
+
+    /// Ids below this are the driver's own.
+    static constexpr std::uint64_t first_operation_id = 4096;
+    static constexpr std::uint64_t address_mask = (std::uint64_t{1} << 48) - 1;
+
+private:
+    friend class canceller;
+    friend class restarter;
+
+    void submit(operation& op) noexcept;
+    void submit_poll(operation& op, operation::subject wanted) noexcept;
+    void finish(operation& op, std::int32_t res, std::uint32_t flags) noexcept;
+    bool submitted_again(operation& op, std::int32_t& res) noexcept;
+
+    scheduler& owner_;
+    driver& driver_;
+    scheduler_stats& stats_;
+    canceller canceller_;
+    restarter restarter_;
+    work_queue backlog_; // operations in state `queued`
+    std::size_t in_flight_ = 0;
+    std::uint16_t generation_ = 0;
+    bool refusing_ = false;
+};
+
+} // namespace coronet

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What executes operations. The instruction set is io_uring's submission entry: a driver offers a
+// window of entries to fill, executes those that were filled, and reports completions by their
+// user_data. The kernel is one driver, a test's script another. Everything but wake() on the owner
+// thread.
+//
+// Entries are filled through slot() without a virtual call; a few are kept for cancel requests, so
+// that a cancel finds room when nothing else does.
+#pragma once
+
+#include <coronet/clock.hpp>
+
+#include <liburing.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace coronet {
+
+class dispatcher;
+struct scheduler_options;
+
+class driver {
+public:
+    driver() noexcept = default;
+    driver(const driver&) = delete;
+    driver& operator=(const driver&) = delete;
+    virtual ~driver() = default;
+
+    /// The calling thread becomes the owner. Throws std::system_error.
+    virtual void enable() = 0;
+
+    /// An entry to fill, or null while the driver cannot take more.
+    [[nodiscard]] io_uring_sqe* slot() noexcept { return slot_before(0); }
+    /// The same for a cancel request, which may use the reserve.
+    [[nodiscard]] io_uring_sqe* cancel_slot() noexcept { return slot_before(reserve_); }
+
+    /// Submits what was filled and, until `deadline`, waits for a completion or a wake(). A
+    /// deadline that has passed means: do not wait. May return early for any reason.
+    virtual void submit_and_wait(time_point deadline) noexcept = 0;
+    /// Entries filled and not submitted, or completions that only entering the kernel brings
+    /// forward.
+    [[nodiscard]] virtual bool wants_enter() const noexcept = 0;
+    /// Hands all completions that have arrived to `sink`.
+    virtual void reap(dispatcher& sink) noexcept = 0;
+
+    /// Any thread, signal handlers too (then with no `from`): ends the present or the next wait.
+    /// `from` is the driver that the calling thread owns, if any: it may carry the message.
+    virtual void wake(driver* from) noexcept = 0;
+
+    /// Nothing is in flight any more: gives everything back to the kernel.
+    virtual void close() noexcept = 0;
+
+    /// The clock of timers.
+    [[nodiscard]] virtual time_point now() const noexcept { return clock::now(); }
+    /// For socket(2) and accept4(2).
+    [[nodiscard]] virtual int socket_flags() const noexcept = 0;
+    /// System calls made by submit_and_wait() and slot().
+    [[nodiscard]] virtual std::uint64_t enters() const noexcept { return 0; }
+
+protected:
+    /// Called when there is no room: submits what was filled, if that helps, and moves end_ on.
+    virtual void make_room() noexcept = 0;
+
+    io_uring_sqe* entries_ = nullptr;
+    unsigned mask_ = 0;
+    unsigned tail_ = 0;    // next entry to fill; it and end_ wrap around
+    unsigned end_ = 0;     // first entry that slot() may not use
+    unsigned reserve_ = 0; // entries behind end_ that cancel_slot() may use
+
+private:
+    [[nodiscard]] bool has_room(unsigned extra) const noexcept {
+        return static_cast<int>(end_ + extra - tail_) > 0;
+    }
+    [[nodiscard]] io_uring_sqe* slot_before(unsigned extra) noexcept {
+        if (!has_room(extra)) [[unlikely]] {
+            make_room();
+            if (!has_room(extra)) return nullptr;
+        }
+        return &entries_[tail_++ & mask_];
+    }
+};
+
+/// The kernel's io_uring. Throws std::system_error that says what failed and what to do.
+std::unique_ptr<driver> make_uring_driver(const scheduler_options& options, driver* share_with);
+
+} // namespace coronet

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The driver that lets the kernel execute operations. Wake-ups reach it as completions: a message
+// from another ring (MSG_RING), from a thread without one (REGISTER_SEND_MSG_RING), or, where the
+// kernel knows neither, through an eventfd whose read is always armed.
+#include "../dispatcher.hpp"
+#include "../driver.hpp"
+#include "../ring.hpp"
+
+#include <coronet/detail/assert.hpp>
+#include <coronet/options.hpp>
+#include <coronet/unique_fd.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <vector>
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+namespace coronet {
+
+namespace {
+
+// user_data of the driver's own entries; 0 is the answer to a cancel request.
+enum own_id : std::uint64_t {
+    cancel_answer_id = 0,
+    wake_id = 1,        // the armed read of the eventfd
+    message_id = 2,     // a message that another ring or thread sent here
+    sent_message_id = 3 // the answer to one that we sent; its number is in the bits above
+};
+constexpr unsigned sent_number_shift = 48;
+
+/// What others use to wake a ring. It outlives the ring's owner while a message is under way, so
+/// that the descriptor's number cannot mean another file by then.
+struct port {
+    port(const scheduler_options& options, const ring* share_thread_with)
+        : target(options, share_thread_with), event(::eventfd(0, EFD_CLOEXEC)) {
+        if (!event) throw std::system_error(errno, std::generic_category(), "eventfd");
+    }
+    void signal() const noexcept {
+        const std::uint64_t one = 1;
+        // It fails only when the counter is full: then the wake-up is already there.
+        [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);
+    }
+
+    ring target;
+    unique_fd event;
+    std::uint64_t event_count = 0; // where the armed read puts it
+};
+
+class uring_driver final : public driver {
+public:
+    uring_driver(const scheduler_options& options, uring_driver* share_with)
+        : options_(options),
+          port_(std::make_shared<port>(options, share_with ? &share_with->own() : nullptr)) {
+        entries_ = own().entries();
+        mask_ = own().entry_count() - 1;
+        reserve_ = std::max(1U, own().entry_count() / 16);
+        tail_ = own().consumed();
+        end_ = tail_ + own().entry_count() - reserve_;
+    }
+
+    void enable() override {
+        own().enable(options_);
+        arm_wake();
+    }
+
+    void submit_and_wait(time_point deadline) noexcept override {
+        if (own().enter(tail_, deadline) == ring::outcome::thread_dead)
+            detail::die("the submission thread of an SQPOLL ring has died");
+        update_end();
+    }
+    [[nodiscard]] bool wants_enter() const noexcept override {
+        return tail_ != own().consumed() || own().wants_enter();
+    }
+
+    void reap(dispatcher& sink) noexcept override {
+        own().for_each_completion([&](const io_uring_cqe& cqe) {
+            if ((cqe.user_data & dispatcher::address_mask) < dispatcher::first_operation_id)
+                handle_own(cqe, sink);
+            else
+                sink.deliver(cqe.user_data, cqe.res, cqe.flags);
+        });
+    }
+
+    void wake(driver* from) noexcept override {
+        auto* sender = dynamic_cast<uring_driver*>(from);
+        if (sender && sender->send_message(port_)) return;
+        if (!own().post_from_anywhere(message_id)) port_->signal();
+    }
+
+    void close() noexcept override {
+        closing_ = true;
+        while (wake_armed_ || !sent_.all_answered()) {
+            io_uring_sqe* sqe = cancel_slot();
+            if (sqe && wake_armed_) {
+                io_uring_prep_cancel64(sqe, wake_id, 0);
+                sqe->user_data = cancel_answer_id;
+            } else if (sqe) {
+                io_uring_prep_nop(sqe);
+                sqe->user_data = cancel_answer_id;
+            }
+            static_cast<void>(own().enter(tail_, time_point::max()));
+            update_end();
+            own().for_each_completion([this](const io_uring_cqe& cqe) { handle_closing(cqe); });
+        }
+        own().disown();
+        port_.reset();
+    }
+
+    [[nodiscard]] int socket_flags() const noexcept override { return SOCK_CLOEXEC; }
+    [[nodiscard]] std::uint64_t enters() const noexcept override {
+        return port_ ? own().enters() : 0;
+    }
+
+private:
+    /// Messages whose answer has not come, by number.
+    class sent_messages {
+    public:
+        std::size_t add(std::shared_ptr<port> to) {
+            const auto free = std::ranges::find(ports_, nullptr);
+            const auto number = static_cast<std::size_t>(free - ports_.begin());
+            if (free == ports_.end()) ports_.emplace_back();
+            ports_[number] = std::move(to);
+            return number;
+        }
+        std::shared_ptr<port> take(std::size_t number) noexcept {
+            return std::exchange(ports_[number], nullptr);
+        }
+        [[nodiscard]] bool all_answered() const noexcept {
+            return std::ranges::all_of(ports_, [](const auto& p) { return p == nullptr; });
+        }
+
+    private:
+        std::vector<std::shared_ptr<port>> ports_;
+    };
+
+    [[nodiscard]] ring& own() const noexcept { return port_->target; }
+
+    void update_end() noexcept { end_ = own().consumed() + own().entry_count() - reserve_; }
+
+    void make_room() noexcept override {
+        update_end(); // a submission thread has taken some by itself, perhaps
+        if (static_cast<int>(end_ - tail_) > 0) return;
+        static_cast<void>(own().submit(tail_)); // busy: the loop reaps, then tries again
+        update_end();
+    }
+
+    void arm_wake() noexcept {
+        io_uring_sqe* sqe = cancel_slot();
+        wake_armed_ = sqe != nullptr;
+        if (!sqe) return; // the next wake-up by message arms it
+        io_uring_prep_read(
+            sqe, port_->event.get(), &port_->event_count, sizeof port_->event_count, 0
+        );
+        sqe->user_data = wake_id;
+    }
+
+    void handle_own(const io_uring_cqe& cqe, dispatcher& sink) noexcept {
+        switch (cqe.user_data & dispatcher::address_mask) {
+        case cancel_answer_id:
+            sink.cancel_answered(cqe.res);
+            break;
+        case wake_id:
+            wake_armed_ = false;
+            break;
+        case sent_message_id:
+            answered(cqe);
+            break;
+        default:
+            break; // a message: that it came is all it says
+        }
+        if (!wake_armed_) arm_wake();
+    }
+
+    void handle_closing(const io_uring_cqe& cqe) noexcept {
+        if (cqe.user_data == wake_id) wake_armed_ = false;
+        if ((cqe.user_data & dispatcher::address_mask) == sent_message_id) answered(cqe);
+    }
+
+    bool send_message(const std::shared_ptr<port>& to) noexcept {
+        if (!own().can_message() || closing_) return false;
+        io_uring_sqe* sqe = slot();
+        if (!sqe) return false;
+        const std::size_t number = sent_.add(to);
+        io_uring_prep_msg_ring(sqe, to->target.fd(), 0, message_id, 0);
+        sqe->user_data = std::uint64_t{number} << sent_number_shift | sent_message_id;
+        return true;
+    }
+    void answered(const io_uring_cqe& cqe) noexcept {
+        const auto to = sent_.take(cqe.user_data >> sent_number_shift);
+        if (cqe.res < 0) to->signal();
+    }
+
+    const scheduler_options options_;
+    std::shared_ptr<port> port_;
+    sent_messages sent_;
+    bool wake_armed_ = false;
+    bool closing_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<driver> make_uring_driver(const scheduler_options& options, driver* share_with) {
+    return std::make_unique<uring_driver>(options, dynamic_cast<uring_driver*>(share_with));
+}
+
+} // namespace coronet

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Numbers of the kernel's io_uring interface that liburing 2.3 has no name for
+// (include/uapi/linux/io_uring.h). They are ABI and do not change; whether the running kernel knows
+// them is found by probing.
+#pragma once
+
+#include <cstdint>
+
+namespace coronet::kernel {
+
+inline constexpr unsigned register_enable_rings = 12;     // 5.10
+inline constexpr unsigned register_send_msg_ring = 31;    // 6.13
+inline constexpr unsigned enter_abs_timer = 1U << 5;      // 6.12
+inline constexpr unsigned enter_no_iowait = 1U << 7;      // 6.15
+inline constexpr unsigned feature_min_timeout = 1U << 15; // 6.12, with enter_abs_timer
+inline constexpr unsigned feature_no_iowait = 1U << 17;   // 6.15
+
+// Restart requests that io_uring may report as a result (include/linux/errno.h).
+inline constexpr int erestartsys = 512;
+inline constexpr int erestartnointr = 513;
+inline constexpr int erestartnohand = 514;
+inline constexpr int erestart_restartblock = 516;
+
+} // namespace coronet::kernel

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "log.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace coronet::log {
+
+void debug(std::string_view message) noexcept {
+    spdlog::debug("coronet: {}", message);
+}
+void warn(std::string_view message) noexcept {
+    spdlog::warn("coronet: {}", message);
+}
+
+} // namespace coronet::log

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "restarter.hpp"
+
+#include "dispatcher.hpp"
+#include "timer_queue.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace coronet {
+
+namespace {
+using namespace std::chrono_literals;
+constexpr std::array<duration, 3> pauses{10ms, 50ms, 250ms};
+} // namespace
+
+restarter::~restarter() {
+    CORONET_ASSERT(delayed_.empty());
+    timers_.disarm(*this);
+}
+
+bool restarter::delay(operation& op) noexcept {
+    if (op.attempts_ == pauses.size()) return false;
+    const time_point now = owner_.driver_.now();
+    delayed_.push_back({now + pauses[op.attempts_++], &op});
+    op.state_ = operation::state::delayed;
+    arm_for_next();
+    return true;
+}
+
+void restarter::give_up(operation& op) noexcept {
+    std::erase_if(delayed_, [&](const entry& each) { return each.op == &op; });
+    owner_.finish(op, -ECANCELED, 0);
+}
+
+void restarter::expire() noexcept {
+    const time_point now = owner_.driver_.now();
+    for (std::size_t i = 0; i < delayed_.size();) {
+        if (delayed_[i].due > now) {
+            ++i;
+            continue;
+        }
+        operation& op = *delayed_[i].op;
+        delayed_[i] = delayed_.back();
+        delayed_.pop_back();
+        owner_.submit(op);
+    }
+    arm_for_next();
+}
+
+void restarter::arm_for_next() noexcept {
+    timers_.disarm(*this);
+    if (delayed_.empty()) return;
+    const auto next = std::ranges::min_element(delayed_, {}, &entry::due);
+    timers_.arm(*this, next->due);
+}
+
+} // namespace coronet

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Operations that the kernel gave up because it could not create a worker thread. They never began,
+// so they are tried again after 10, 50 and 250 ms; then they fail. Owner thread only.
+#pragma once
+
+#include <coronet/operation.hpp>
+#include <coronet/timer.hpp>
+
+#include <vector>
+
+namespace coronet {
+
+class dispatcher;
+class timer_queue;
+
+class restarter final : private timer {
+public:
+    restarter(dispatcher& owner, timer_queue& timers) noexcept : owner_(owner), timers_(timers) {}
+    ~restarter();
+
+    /// False if it has been tried often enough.
+    bool delay(operation& op) noexcept;
+    /// Ends a delayed operation as cancelled.
+    void give_up(operation& op) noexcept;
+
+private:
+    void expire() noexcept override;
+    void arm_for_next() noexcept;
+
+    struct entry {
+        time_point due;
+        operation* op;
+    };
+    dispatcher& owner_;
+    timer_queue& timers_;
+    std::vector<entry> delayed_;
+};
+
+} // namespace coronet

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "ring.hpp"
+
+#include "kernel_abi.hpp"
+#include "log.hpp"
+#include "ring_error.hpp"
+
+#include <coronet/detail/assert.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
+#include <sched.h>
+
+namespace coronet {
+
+namespace {
+
+constexpr unsigned completions_per_entry = 8;
+
+struct named_flag {
+    unsigned bit;
+    const char* name;
+};
+// In the order in which they are given up when the kernel does not know them: newest first.
+constexpr std::array<named_flag, 6> optional_flags{{
+    {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"}, // 6.1
+    {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"}, // 6.0
+    {IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG"},   // 5.19
+    {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN"},   // 5.19
+    {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},       // 5.18
+    {IORING_SETUP_R_DISABLED, "R_DISABLED"},       // 5.10
+}};
+
+unsigned wanted_flags(const scheduler_options& options) {
+    unsigned flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL |
+                     IORING_SETUP_R_DISABLED;
+    if (!options.movable_owner) flags |= IORING_SETUP_SINGLE_ISSUER;
+    if (options.sqpoll) return flags | IORING_SETUP_SQPOLL; // excludes DEFER and COOP
+    if (!options.movable_owner)
+        return flags | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    return flags | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+}
+
+/// The next smaller set of flags to try, or the same when nothing is left to give up.
+unsigned without_newest(unsigned flags) {
+    for (const auto& each : optional_flags) {
+        if (!(flags & each.bit)) continue;
+        const unsigned fewer = flags & ~each.bit;
+        return each.bit == IORING_SETUP_DEFER_TASKRUN ? fewer | IORING_SETUP_COOP_TASKRUN : fewer;
+    }
+    return flags;
+}
+
+void require_cpu(int cpu) {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (::sched_getaffinity(0, sizeof allowed, &allowed) < 0)
+        throw std::system_error(errno, std::generic_category(), "sched_getaffinity");
+    if (cpu < CPU_SETSIZE && CPU_ISSET(static_cast<std::size_t>(cpu), &allowed)) return;
+    throw std::system_error(
+        EINVAL, std::generic_category(),
+        "sqpoll: this process may not run on CPU " + std::to_string(cpu)
+    );
+}
+
+__kernel_timespec to_timespec(duration d) {
+    using namespace std::chrono;
+    const auto whole = duration_cast<seconds>(d);
+    return {whole.count(), duration_cast<nanoseconds>(d - whole).count()};
+}
+
+} // namespace
+
+ring::ring(const scheduler_options& options, const ring* share_thread_with) {
+    set_up(options, share_thread_with);
+    try {
+        require_features();
+    } catch (...) {
+        ::io_uring_queue_exit(&ring_);
+        throw;
+    }
+    // Entry i of the indirection array is entry i: written once, then only the tail moves.
+    if (ring_.sq.array)
+        for (unsigned i = 0; i < ring_.sq.ring_entries; ++i)
+            ring_.sq.array[i] = i;
+    probe();
+    disabled_ = (ring_.flags & IORING_SETUP_R_DISABLED) != 0;
+    absolute_deadlines_ = (ring_.features & kernel::feature_min_timeout) != 0;
+    if (options.no_iowait && (ring_.features & kernel::feature_no_iowait))
+        enter_flags_ |= kernel::enter_no_iowait;
+    log::debug(description());
+}
+
+ring::~ring() {
+    ::io_uring_queue_exit(&ring_);
+}
+
+void ring::set_up(const scheduler_options& options, const ring* share_thread_with) {
+    io_uring_params params{};
+    unsigned depth = std::max(options.queue_depth, 2U);
+    unsigned flags = wanted_flags(options);
+    if (options.sqpoll && options.sqpoll->cpu >= 0) {
+        require_cpu(options.sqpoll->cpu);
+        flags |= IORING_SETUP_SQ_AFF;
+    }
+    if (share_thread_with) flags |= IORING_SETUP_ATTACH_WQ;
+
+    for (;;) {
+        params = {};
+        params.flags = flags;
+        params.cq_entries = depth * completions_per_entry;
+        if (options.sqpoll) {
+            params.sq_thread_idle = static_cast<unsigned>(options.sqpoll->idle.count());
+            params.sq_thread_cpu = static_cast<unsigned>(std::max(options.sqpoll->cpu, 0));
+        }
+        if (share_thread_with) params.wq_fd = static_cast<unsigned>(share_thread_with->fd());
+
+        const int rc = ::io_uring_queue_init_params(depth, &ring_, &params);
+        if (rc == 0) return;
+        if (rc == -EINVAL && without_newest(flags) != flags) {
+            flags = without_newest(flags);
+        } else if (rc == -ENOMEM && depth > 64) {
+            depth /= 2;
+        } else {
+            throw ring_error(
+                "io_uring_setup: cannot set up a ring of " + std::to_string(depth) + " entries", -rc
+            );
+        }
+    }
+}
+
+void ring::require_features() {
+    constexpr unsigned required = IORING_FEAT_EXT_ARG | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL |
+                                  IORING_FEAT_SUBMIT_STABLE;
+    if ((ring_.features & required) == required) return;
+    throw std::system_error(
+        ENOSYS, std::generic_category(), "io_uring: this kernel is too old, use Linux 5.11 or newer"
+    );
+}
+
+void ring::probe() {
+    struct free_probe {
+        void operator()(io_uring_probe* p) const noexcept { ::io_uring_free_probe(p); }
+    };
+    const std::unique_ptr<io_uring_probe, free_probe> found{::io_uring_get_probe_ring(&ring_)};
+    can_message_ = found && ::io_uring_opcode_supported(found.get(), IORING_OP_MSG_RING) != 0;
+}
+
+void ring::enable(const scheduler_options& options) {
+    if (disabled_) {
+        const int rc = ::io_uring_register(
+            static_cast<unsigned>(ring_.ring_fd), kernel::register_enable_rings, nullptr, 0
+        );
+        if (rc < 0) throw ring_error("io_uring_register(ENABLE_RINGS)", -rc);
+        disabled_ = false;
+    }
+    unsigned workers[2] = {options.kernel_workers_bounded, options.kernel_workers_unbounded};
+    if (workers[0] || workers[1]) {
+        const int rc = ::io_uring_register_iowq_max_workers(&ring_, workers);
+        if (rc < 0) throw ring_error("io_uring_register(IOWQ_MAX_WORKERS)", -rc);
+    }
+    // A registered ring saves a look-up in the descriptor table; it belongs to this thread. Without
+    // it all works too.
+    if (!options.movable_owner) static_cast<void>(::io_uring_register_ring_fd(&ring_));
+}
+
+void ring::disown() noexcept {
+    if (ring_.enter_ring_fd != ring_.ring_fd)
+        static_cast<void>(::io_uring_unregister_ring_fd(&ring_));
+}
+
+unsigned ring::consumed() const noexcept {
+    return std::atomic_ref{*ring_.sq.khead}.load(std::memory_order_acquire);
+}
+
+bool ring::wants_enter() const noexcept {
+    const unsigned flags = std::atomic_ref{*ring_.sq.kflags}.load(std::memory_order_relaxed);
+    return (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
+}
+
+void ring::publish(unsigned tail) noexcept {
+    std::atomic_ref{*ring_.sq.ktail}.store(tail, std::memory_order_release);
+}
+
+/// For a submission thread: whether it must be woken. It announces its sleep and then looks at the
+/// tail; we move the tail and then look at its announcement: both need the full fence in between.
+unsigned ring::submission_flags() noexcept {
+    if (!has_submission_thread()) return 0;
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const unsigned flags = std::atomic_ref{*ring_.sq.kflags}.load(std::memory_order_relaxed);
+    return (flags & IORING_SQ_NEED_WAKEUP) ? IORING_ENTER_SQ_WAKEUP : 0;
+}
+
+ring::outcome ring::submit(unsigned tail) noexcept {
+    publish(tail);
+    if (!has_submission_thread()) return call(tail - consumed(), 0, 0, nullptr, 0);
+    // The thread takes entries by itself: wait until it has taken one.
+    return call(tail - consumed(), 0, submission_flags() | IORING_ENTER_SQ_WAIT, nullptr, 0);
+}
+
+ring::outcome ring::enter(unsigned tail, time_point deadline) noexcept {
+    publish(tail);
+    const unsigned pending = tail - consumed();
+    if (deadline == time_point::min()) {
+        const unsigned wake = submission_flags();
+        if (has_submission_thread() && !wake && !wants_enter()) return outcome::entered;
+        return call(pending, 0, wake | IORING_ENTER_GETEVENTS, nullptr, 0);
+    }
+    io_uring_getevents_arg arg{};
+    __kernel_timespec timeout{};
+    unsigned flags = submission_flags() | IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+    if (deadline != time_point::max()) {
+        if (absolute_deadlines_) {
+            timeout = to_timespec(deadline.time_since_epoch());
+            flags |= kernel::enter_abs_timer;
+        } else {
+            timeout = to_timespec(std::max(deadline - clock::now(), duration::zero()));
+        }
+        arg.ts = reinterpret_cast<std::uint64_t>(&timeout);
+    }
+    return call(pending, 1, flags, &arg, sizeof arg);
+}
+
+ring::outcome
+ring::call(unsigned submit, unsigned wait, unsigned flags, const void* arg, std::size_t size) {
+    flags |= enter_flags_;
+    if (ring_.enter_ring_fd != ring_.ring_fd) flags |= IORING_ENTER_REGISTERED_RING;
+    ++enters_;
+    const int rc = ::io_uring_enter2(
+        static_cast<unsigned>(ring_.enter_ring_fd), submit, wait, flags,
+        static_cast<sigset_t*>(const_cast<void*>(arg)), size
+    );
+    if (rc >= 0) return outcome::entered;
+    switch (-rc) {
+    case EINTR:
+        return outcome::interrupted;
+    case ETIME:
+        return outcome::timed_out;
+    case EAGAIN:
+    case EBUSY:
+        return outcome::busy;
+    case EOWNERDEAD:
+    case ENXIO:
+        return outcome::thread_dead;
+    case EEXIST:
+        detail::die("io_uring_enter: this thread does not own the ring");
+    case EBADFD:
+        detail::die("io_uring_enter: the ring was not enabled");
+    case EBADR:
+        detail::die("io_uring_enter: the kernel lost completions for want of memory");
+    default:
+        break;
+    }
+    // EBADF, EFAULT, EINVAL, EOPNOTSUPP: our own mistake.
+    detail::die(std::system_category().message(-rc).c_str());
+}
+
+bool ring::post_from_anywhere(std::uint64_t user_data) const noexcept {
+    if (!can_send_message_.load(std::memory_order_relaxed)) return false;
+    io_uring_sqe message{};
+    message.opcode = IORING_OP_MSG_RING;
+    message.fd = ring_.ring_fd;
+    message.off = user_data;
+    // No ring sends it: the call itself carries the message (Linux 6.13).
+    const int rc = ::io_uring_register(~0U, kernel::register_send_msg_ring, &message, 1);
+    if (rc == -EINVAL || rc == -ENOSYS) can_send_message_.store(false, std::memory_order_relaxed);
+    return rc >= 0;
+}
+
+std::string ring::description() const {
+    std::string text = "ring of " + std::to_string(ring_.sq.ring_entries) + " entries, " +
+                       std::to_string(ring_.cq.ring_entries) + " completions,";
+    if (has_submission_thread()) text += " SQPOLL";
+    for (const auto& each : optional_flags)
+        if (ring_.flags & each.bit) text += std::string(" ") + each.name;
+    return text;
+}
+
+} // namespace coronet
