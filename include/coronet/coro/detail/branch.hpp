@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// One line of execution: a root task and whatever it awaits, one frame on top of the other. At any
+// time it runs, or one of its frames (the leaf) is suspended on something that can be cancelled. A
+// stop reaches it there: that is all the registration there is.
+//
+// Its home is the scheduler of whoever started it; it may move to other schedulers and goes home to
+// end. A frame never resumes another one directly: it names the one to go on with, and the loop in
+// resume() goes on. So the stack is as deep as one frame, however many awaits end at once and
+// whatever the compiler makes of tail calls.
+#pragma once
+
+#include <coronet/detail/intrusive_list.hpp>
+#include <coronet/scheduler.hpp>
+#include <coronet/work.hpp>
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+
+namespace coronet::detail {
+
+class group;
+class promise_base;
+
+class branch final : public work, public resident, public list_hook<group> {
+public:
+    explicit branch(group& starter) noexcept;
+    branch(const branch&) = delete;
+    branch& operator=(const branch&) = delete;
+    ~branch() = default;
+
+    /// Makes `root` this branch's first frame and has it run soon, at home.
+    void start(promise_base& root, std::coroutine_handle<> handle) noexcept;
+    /// The same on another scheduler. False, and not started, if that one has been stopped.
+    [[nodiscard]] bool
+    start_on(scheduler& first, promise_base& root, std::coroutine_handle<> handle) noexcept;
+
+    // ---- on the scheduler where the branch is ----
+
+    [[nodiscard]] scheduler& where() const noexcept {
+        return *where_.load(std::memory_order_relaxed);
+    }
+    /// Runs the frame, and those that it hands over to, until one is suspended or the root has
+    /// ended.
+    void resume(std::coroutine_handle<> frame) noexcept;
+    /// The running frame ends or waits for another one: that one is next.
+    void continue_with(std::coroutine_handle<> next) noexcept { running_->next = next; }
+    /// The root has ended.
+    void end() noexcept { running_->ended = true; }
+
+    /// The running frame suspends on `awaited` (see promise_base::suspend_on).
+    void set_leaf(promise_base* leaf) noexcept { leaf_ = leaf; }
+    /// The leaf is about to be resumed.
+    void clear_leaf() noexcept { leaf_ = nullptr; }
+
+    /// Whether everything below is to end: awaits that begin now give operation_canceled.
+    [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+    [[nodiscard]] group& starter() const noexcept { return group_; }
+
+    /// The suspended leaf continues on `target`. False, and still suspended, if that one has been
+    /// stopped.
+    [[nodiscard]] bool move_to(scheduler& target, std::coroutine_handle<> leaf) noexcept;
+
+    // ---- at home ----
+
+    /// Asks all that is below to end, wherever it is.
+    void request_stop() noexcept;
+
+private:
+    enum class step : std::uint8_t { begin, arrive, come_home };
+
+    // What the loop in resume() is told by the frames it runs. It is on the loop's stack, as the
+    // branch may be gone (or run on another thread) before the loop ends.
+    struct loop {
+        std::coroutine_handle<> next;
+        bool ended = false;
+    };
+    struct stop_message final : work {
+        explicit stop_message(branch& asked) noexcept : target(asked) {}
+        void run() noexcept override { target.receive_stop(); }
+        branch& target;
+    };
+
+    void run() noexcept override;
+    void cancel_all() noexcept override { stop_here(); }
+    void leave() noexcept;
+    void settle(scheduler& here) noexcept;
+    void finish() noexcept;
+    void report_end() noexcept;
+    void stop_here() noexcept;
+    void receive_stop() noexcept;
+    [[nodiscard]] bool at_home() const noexcept;
+
+    group& group_;
+    loop* running_ = nullptr;
+    promise_base* leaf_ = nullptr;
+    std::coroutine_handle<> next_; // what run() resumes
+    scheduler* target_ = nullptr;  // where it is moving to
+    step step_ = step::begin;
+    bool stopped_ = false;
+    bool ended_ = false; // home's: the root has ended, and the branch is at home
+
+    // A stop that meets a moving branch. Home sets stop_wanted_, then looks where the branch is; a
+    // branch that arrives sets where_, then looks whether a stop is wanted (all four sequentially
+    // consistent): one of the two sees the other. Null is: between two schedulers. Only the thread
+    // that has the branch moves it on.
+    std::atomic<scheduler*> where_;
+    std::atomic<bool> stop_wanted_{false};
+
+    // A stop sent after the branch to another scheduler. It has arrived when that scheduler has
+    // dealt with it, or it is back home because the branch had left. The branch does not end
+    // before.
+    stop_message stop_message_{*this};
+    scheduler* stop_sent_to_ = nullptr;
+    std::atomic<bool> stop_arrived_{true};
+};
+
+} // namespace coronet::detail

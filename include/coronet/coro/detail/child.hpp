@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A task that runs as a branch of its own, for somebody who waits for it in a group, and how
+// combinators turn what they are given into one.
+#pragma once
+
+#include <coronet/coro/detail/group.hpp>
+#include <coronet/coro/task.hpp>
+#include <coronet/result.hpp>
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace coronet::detail {
+
+template <class T>
+class child {
+public:
+    explicit child(task<T>&& job) noexcept : job_(std::move(job)) {}
+
+    /// It will run soon, in the group's home.
+    void start(group& starter) noexcept {
+        line_.emplace(starter);
+        const auto frame = job_.begin(outcome_);
+        line_->start(frame.promise(), frame);
+    }
+    /// The same on another scheduler. False, and it will never run, if that one has been stopped.
+    [[nodiscard]] bool start_on(group& starter, scheduler& first) noexcept {
+        line_.emplace(starter);
+        const auto frame = job_.begin(outcome_);
+        if (line_->start_on(first, frame.promise(), frame)) return true;
+        frame.destroy();
+        return false;
+    }
+
+    [[nodiscard]] bool is(const branch& line) const noexcept { return line_ && &*line_ == &line; }
+    [[nodiscard]] outcome<T>& result() noexcept { return outcome_; }
+
+private:
+    task<T> job_;
+    outcome<T> outcome_;
+    std::optional<branch> line_;
+};
+
+/// result<T>, but a result stays what it is.
+template <class T>
+using as_result = std::conditional_t<is_result<T>, T, result<T>>;
+
+template <class T>
+as_result<T> take_result(outcome<T>& from) {
+    if constexpr (std::is_void_v<T>) {
+        from.take();
+        return {};
+    } else {
+        return from.take();
+    }
+}
+
+template <class A>
+struct task_value {
+    using type = await_result<A>;
+};
+template <is_recipe A>
+struct task_value<A> {
+    using type = await_result<typename A::awaiter>;
+};
+template <class T>
+struct task_value<task<T>> {
+    using type = T;
+};
+/// What awaiting an A gives.
+template <class A>
+using value_of = typename task_value<std::remove_cvref_t<A>>::type;
+
+template <class T>
+task<T> as_task(task<T> given) noexcept {
+    return given;
+}
+template <class A>
+requires(!is_task<A>) task<value_of<A>> as_task(A given) {
+    co_return co_await std::move(given);
+}
+
+} // namespace coronet::detail

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Branches that one frame has started and waits for: the base of scope, when_all, when_any,
+// with_timeout, with_stop and run_on, and of the root of everything. It ends when its last branch
+// has, never before; cancelling it asks every branch to end. It lives in the frame that waits and
+// is used at home only.
+#pragma once
+
+#include <coronet/coro/detail/branch.hpp>
+#include <coronet/stop_token.hpp>
+#include <coronet/work.hpp>
+
+#include <coroutine>
+#include <cstddef>
+
+namespace coronet::detail {
+
+class group : public pending_work {
+public:
+    group(const group&) = delete;
+    group& operator=(const group&) = delete;
+
+    [[nodiscard]] scheduler& home() const noexcept { return *home_; }
+    /// Stopped when everything in this group is.
+    [[nodiscard]] const inplace_stop_source& stop_source() const noexcept { return stop_source_; }
+    [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+
+    /// Asks all branches to end, those to come too.
+    void cancel() noexcept final;
+    [[nodiscard]] std::string_view name() const noexcept override { return "tasks"; }
+
+    /// A branch begins, and has ended at home.
+    void add(branch& started) noexcept;
+    void branch_ended(branch& ended) noexcept;
+
+protected:
+    group() noexcept = default;
+    ~group() = default;
+
+    /// The frame that waits suspends here; its branch is where the group's home is.
+    void open(promise_base& waiting, std::coroutine_handle<> handle) noexcept;
+    void open_root(scheduler& home) noexcept { home_ = &home; }
+    /// Holds the end back: a call of release() more is needed.
+    void hold() noexcept { ++open_; }
+    void release() noexcept {
+        if (--open_ == 0) on_all_ended();
+    }
+
+    /// What else cancelling means, before the branches are asked.
+    virtual void on_cancel() noexcept {}
+    /// One branch has ended and is no longer in the group. It may be destroyed here.
+    virtual void on_ended(branch&) noexcept {}
+    /// Nothing is left. The default resumes the frame that waits.
+    virtual void on_all_ended() noexcept { home_->ready(*this); }
+    /// Resumes the frame that waits.
+    void run() noexcept override;
+
+    [[nodiscard]] intrusive_list<branch, group>& branches() noexcept { return branches_; }
+
+private:
+    scheduler* home_ = nullptr;
+    promise_base* waiting_ = nullptr;
+    std::coroutine_handle<> handle_;
+    intrusive_list<branch, group> branches_;
+    std::size_t open_ = 0;
+    bool stopped_ = false;
+    inplace_stop_source stop_source_;
+};
+
+} // namespace coronet::detail

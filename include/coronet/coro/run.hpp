@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// From plain code into coroutines and back: run() makes this thread a scheduler for the length of
+// one task, sync_wait() waits for a task on a scheduler of another thread.
+#pragma once
+
+#include <coronet/coro/detail/child.hpp>
+#include <coronet/coro/task.hpp>
+#include <coronet/options.hpp>
+#include <coronet/scheduler.hpp>
+
+#include <optional>
+#include <semaphore>
+#include <utility>
+
+namespace coronet {
+
+struct run_options {
+    scheduler_options scheduler{};
+    bool handle_signals = true; ///< SIGINT and SIGTERM cancel the task
+};
+
+namespace detail {
+
+/// The group at the bottom of everything: nobody waits for it in a coroutine.
+class root : public group, private resident {
+public:
+    /// On the owner thread of `home`.
+    void begin(scheduler& home) noexcept;
+
+protected:
+    root() noexcept = default;
+    ~root() = default;
+
+    virtual void start_children() noexcept = 0;
+    /// The last thing that happens: the root may be gone afterwards.
+    virtual void ended() noexcept = 0;
+
+private:
+    void cancel_all() noexcept override { cancel(); }
+    void on_all_ended() noexcept override;
+    void run() noexcept override { begin(home()); }
+};
+
+/// Cancels `home` when SIGINT or SIGTERM comes.
+task<void> stop_on_signal(scheduler* home);
+
+/// Runs one task, and with it a watch for signals, until the task has ended.
+template <class T>
+class main_root final : public root {
+public:
+    main_root(task<T>&& job, bool handle_signals) noexcept
+        : main_(std::move(job)), handle_signals_(handle_signals) {}
+    T take() { return main_.result().take(); }
+
+private:
+    void start_children() noexcept override {
+        // First: threads that main starts inherit the blocked signals.
+        if (handle_signals_) watch_.emplace(stop_on_signal(&home())).start(*this);
+        main_.start(*this);
+    }
+    void on_ended(branch& line) noexcept override {
+        if (main_.is(line)) cancel();
+    }
+    void ended() noexcept override { home().stop(); }
+
+    child<T> main_;
+    std::optional<child<void>> watch_;
+    bool handle_signals_;
+};
+
+/// Begins by a message and tells the thread that waits.
+class remote_root : public root {
+protected:
+    remote_root() noexcept = default;
+    ~remote_root() = default;
+
+    /// Throws std::system_error: errc::stopped, or errc::would_deadlock on a scheduler's thread.
+    void begin_and_wait(scheduler& target);
+
+private:
+    struct starter final : work {
+        explicit starter(remote_root& started) noexcept : what(started) {}
+        void run() noexcept override { what.begin(*what.target_); }
+        remote_root& what;
+    };
+    void ended() noexcept override { done_.release(); }
+
+    scheduler* target_ = nullptr;
+    starter starter_{*this};
+    std::binary_semaphore done_{0};
+};
+
+template <class T>
+class waited_root final : public remote_root {
+public:
+    explicit waited_root(task<T>&& job) noexcept : child_(std::move(job)) {}
+    T wait(scheduler& target) {
+        begin_and_wait(target);
+        return child_.result().take();
+    }
+
+private:
+    void start_children() noexcept override { child_.start(*this); }
+    child<T> child_;
+};
+
+} // namespace detail
+
+/// Runs `main` on this thread, with a scheduler of its own, until it has ended.
+///
+/// Result: what `main` gives, or throws. Throws std::system_error if the scheduler cannot be set
+/// up. Cancel: SIGINT and SIGTERM cancel `main`, unless options say not to.
+template <class T>
+T run(task<T> main, const run_options& options = {}) {
+    scheduler here{options.scheduler};
+    here.run_once(time_point::min()); // whatever can throw, before anything has begun
+    detail::main_root<T> root{std::move(main), options.handle_signals};
+    root.begin(here);
+    here.run();
+    return root.take();
+}
+
+/// Runs `job` on `target` and blocks this thread until it has ended.
+///
+/// Result: what `job` gives, or throws. Throws std::system_error with errc::stopped if `target` has
+/// been stopped, with
+///         errc::would_deadlock on the thread of a scheduler: co_await run_on() there.
+/// Thread: any but a scheduler's.
+template <class T>
+T sync_wait(scheduler& target, task<T> job) {
+    detail::waited_root<T> root{std::move(job)};
+    return root.wait(target);
+}
+
+} // namespace coronet

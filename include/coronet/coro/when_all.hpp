@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Several awaits at once, and all of their results.
+#pragma once
+
+#include <coronet/coro/detail/child.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace coronet {
+
+namespace detail {
+
+/// void has no place in a tuple.
+template <class T>
+using storable = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+template <class T>
+storable<T> take_storable(outcome<T>& from) {
+    if constexpr (std::is_void_v<T>) {
+        from.take();
+        return {};
+    } else {
+        return from.take();
+    }
+}
+
+/// A fixed number of children, all of which end before it does; the first that throws has the
+/// others cancelled.
+template <class... T>
+class children_of : public group {
+public:
+    explicit children_of(task<T>&&... jobs) noexcept : children_(std::move(jobs)...) {}
+
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <coronet_promise P>
+    void await_suspend(std::coroutine_handle<P> frame) noexcept {
+        open(frame.promise(), frame);
+        hold();
+        std::apply([this](auto&... each) { (each.start(*this), ...); }, children_);
+        release();
+    }
+
+protected:
+    ~children_of() = default;
+
+    void on_ended(branch& ended) noexcept override {
+        std::size_t index = 0;
+        std::apply([&](auto&... each) { (note_end(each, ended, index++), ...); }, children_);
+    }
+    virtual void on_first_end(std::size_t) noexcept {}
+
+    void rethrow_failure() const {
+        if (failure_) std::rethrow_exception(failure_);
+    }
+    std::tuple<child<T>...> children_;
+
+private:
+    template <class U>
+    void note_end(child<U>& each, branch& ended, std::size_t index) noexcept {
+        if (!each.is(ended)) return;
+        if (const auto thrown = each.result().exception(); thrown && !failure_) {
+            failure_ = thrown;
+            cancel();
+        }
+        if (!std::exchange(any_ended_, true)) on_first_end(index);
+    }
+
+    std::exception_ptr failure_;
+    bool any_ended_ = false;
+};
+
+template <class... T>
+class [[nodiscard]] all_of final : public children_of<T...> {
+public:
+    using children_of<T...>::children_of;
+    std::tuple<storable<T>...> await_resume() {
+        this->rethrow_failure();
+        return std::apply(
+            [](auto&... each) {
+                return std::tuple<storable<T>...>{take_storable(each.result())...};
+            },
+            this->children_
+        );
+    }
+};
+
+template <class T>
+class [[nodiscard]] all_of_range final : public group {
+public:
+    explicit all_of_range(std::vector<task<T>>&& jobs) {
+        children_.reserve(jobs.size());
+        for (auto& job : jobs)
+            children_.emplace_back(std::make_unique<child<T>>(std::move(job)));
+    }
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <coronet_promise P>
+    void await_suspend(std::coroutine_handle<P> frame) noexcept {
+        open(frame.promise(), frame);
+        hold();
+        for (auto& each : children_)
+            each->start(*this);
+        release();
+    }
+    std::vector<storable<T>> await_resume() {
+        if (failure_) std::rethrow_exception(failure_);
+        std::vector<storable<T>> results;
+        results.reserve(children_.size());
+        for (auto& each : children_)
+            results.push_back(take_storable(each->result()));
+        return results;
+    }
+
+private:
+    void on_ended(branch& ended) noexcept override {
+        if (failure_) return;
+        for (auto& each : children_) {
+            if (!each->is(ended)) continue;
+            failure_ = each->result().exception();
+            if (failure_) cancel();
+            return;
+        }
+    }
+
+    std::vector<std::unique_ptr<child<T>>> children_;
+    std::exception_ptr failure_;
+};
+
+} // namespace detail
+
+/// Awaits all of `awaited` (tasks or operations) at once.
+///
+/// Result: a tuple of what each gives (std::monostate for void), in the order given; a vector for a
+/// vector of tasks. Errors: the first exception that one of them throws, after the others were
+/// cancelled and have ended. Cancel: cancels all of them. Thread: owner. All of them run on this
+/// scheduler.
+template <class... A>
+requires(!std::is_lvalue_reference_v<A> && ...) auto when_all(A&&... awaited) {
+    using awaiter = detail::all_of<detail::value_of<A>...>;
+    return detail::recipe<awaiter, task<detail::value_of<A>>...>{
+        detail::as_task(std::move(awaited))...};
+}
+template <class T>
+auto when_all(std::vector<task<T>> awaited) {
+    return detail::recipe<detail::all_of_range<T>, std::vector<task<T>>>{std::move(awaited)};
+}
+
+} // namespace coronet
