@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A connected byte stream: what TCP and unix stream sockets share. One read and one write may be in
+// flight at a time (two of a kind would have their bytes interleaved by the kernel). Owner thread.
+#pragma once
+
+#include <coronet/net/basic_socket.hpp>
+#include <coronet/net/transfers.hpp>
+
+#include <cstddef>
+#include <span>
+
+#include <sys/socket.h>
+
+namespace coronet {
+
+enum class shutdown_of { receiving = SHUT_RD, sending = SHUT_WR, both = SHUT_RDWR };
+
+// For all awaits here:
+// Lifetime: the stream and the buffers outlive the await, which resumes after the kernel has let go
+// of them. Thread: owner.
+class stream_socket : public basic_socket {
+public:
+    using basic_socket::basic_socket;
+
+    /// Receives at most `buffer.size()` bytes from the peer.
+    ///
+    /// Result: bytes received, 1 … buffer.size(); 0 when the peer has finished sending (or `buffer`
+    /// is empty). Errors: those of recv(2). Cancel: total. Bytes that came first are reported.
+    /// Kernel: IORING_OP_RECV.
+    [[nodiscard]] auto read_some(std::span<std::byte> buffer) noexcept {
+        return detail::socket_operation<async::recv>{*this, buffer};
+    }
+    /// The same into several buffers, one after the other. Lifetime: the array, too, outlives the
+    /// await. Kernel: IORING_OP_RECVMSG.
+    [[nodiscard]] auto read_some(std::span<const iovec> buffers) noexcept {
+        return detail::socket_operation<detail::receive_vectored>{*this, buffers};
+    }
+    /// Receives until `buffer` is full.
+    ///
+    /// Result: bytes received, and why not all: errc::end_of_stream when the peer finished sending
+    /// before. Errors: those of recv(2). Cancel: partial: `bytes` tells how many. Kernel:
+    /// IORING_OP_RECV with MSG_WAITALL.
+    [[nodiscard]] auto read_exactly(std::span<std::byte> buffer) noexcept {
+        return detail::socket_operation<detail::receive_all>{*this, buffer};
+    }
+
+    /// Sends at most `buffer.size()` bytes to the peer.
+    ///
+    /// Result: bytes taken by the kernel, 1 … buffer.size().
+    /// Errors: those of send(2); never SIGPIPE.
+    /// Cancel: total.
+    /// Kernel: IORING_OP_SEND.
+    [[nodiscard]] auto write_some(std::span<const std::byte> buffer) noexcept {
+        return detail::socket_operation<async::send>{*this, buffer};
+    }
+    /// Sends all of `buffer`.
+    ///
+    /// Result: bytes taken by the kernel, and why not all.
+    /// Errors: those of send(2); never SIGPIPE.
+    /// Cancel: partial: `bytes` tells how many.
+    /// Kernel: IORING_OP_SEND with MSG_WAITALL.
+    [[nodiscard]] auto write_all(std::span<const std::byte> buffer) noexcept {
+        return detail::socket_operation<detail::send_all>{*this, buffer};
+    }
+    /// The same from several buffers, one after the other.
+    ///
+    /// Lifetime: the array, too, outlives the await; its elements are moved on as they are sent.
+    /// Kernel: IORING_OP_SENDMSG with MSG_WAITALL.
+    [[nodiscard]] auto write_all(std::span<iovec> buffers) noexcept {
+        return detail::socket_operation<detail::send_all_vectored>{*this, buffers};
+    }
+
+    /// Ends one or both directions: the peer's read_some() gives 0 after `sending` (or `both`).
+    ///
+    /// Errors: those of shutdown(2).
+    /// Cancel: total.
+    /// Kernel: IORING_OP_SHUTDOWN.
+    [[nodiscard]] auto shutdown(shutdown_of what) noexcept {
+        return detail::socket_operation<async::shutdown>{*this, static_cast<int>(what)};
+    }
+};
+
+} // namespace coronet
