@@ -36,7 +36,7 @@ result<unique_fd> descriptor(std::int32_t res) noexcept {
 // ---- buffers ----
 
 void detail::reading::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    coronet::detail::take_from_kernel(buffer_.data(), buffer_.size());
+    coronet::detail::take_from_kernel(buffer_.data(), buffer_.size(), res);
     awaited_operation::complete(res, flags);
 }
 operation::subject detail::reading::on() const noexcept {

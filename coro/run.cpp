@@ -2,7 +2,11 @@
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/signal_set.hpp>
 
+#include <cerrno>
+#include <ctime>
 #include <system_error>
+
+#include <signal.h>
 
 namespace coronet::detail {
 
@@ -24,6 +28,33 @@ void remote_root::begin_and_wait(scheduler& target) {
     target_ = &target;
     if (!target.post(starter_)) throw std::system_error(errc::stopped, "sync_wait");
     done_.acquire();
+}
+
+namespace {
+
+sigset_t just_sigpipe() noexcept {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGPIPE);
+    return set;
+}
+
+} // namespace
+
+sigpipe_blocked::sigpipe_blocked() noexcept {
+    const sigset_t set = just_sigpipe();
+    sigset_t before;
+    ::pthread_sigmask(SIG_BLOCK, &set, &before);
+    added_ = ::sigismember(&before, SIGPIPE) == 0;
+}
+
+sigpipe_blocked::~sigpipe_blocked() {
+    if (!added_) return;
+    const sigset_t set = just_sigpipe();
+    const timespec at_once{};
+    while (::sigtimedwait(&set, nullptr, &at_once) < 0 && errno == EINTR) {
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 task<void> stop_on_signal(scheduler* home) {

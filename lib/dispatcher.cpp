@@ -130,8 +130,10 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
     if (was_polling && res >= 0)
         res = -EINTR; // ready now: the operation itself has not been tried again
 
+    // The descriptor is non-blocking, or (-EALREADY) a connect was interrupted.
+    const bool must_wait = (res == -EAGAIN || res == -EALREADY) && op.on().poll_events != 0;
     if (op.cancel_requested_ || refusing_) {
-        if (is_interruption(res)) res = -ECANCELED;
+        if (is_interruption(res) || must_wait) res = -ECANCELED;
         return false;
     }
     if (is_interruption(res)) {
@@ -139,10 +141,8 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
         submit(op);
         return true;
     }
-    if (res == -EAGAIN || res == -EALREADY) { // the latter from a connect that was interrupted
-        const auto wanted = op.on();
-        if (wanted.poll_events == 0) return false;
-        submit_poll(op, wanted);
+    if (must_wait) {
+        submit_poll(op, op.on());
         return true;
     }
     if (res ==

@@ -18,6 +18,7 @@ public:
 
     /// Any thread. False, and not taken, after close().
     [[nodiscard]] bool push(work& item) noexcept {
+        CORONET_ASSERT(!item.queued_);
         // The node's own fields are written before the release below publishes it.
         work* head = head_.load(std::memory_order_relaxed);
         do {

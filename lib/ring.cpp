@@ -36,13 +36,14 @@ constexpr std::array<named_flag, 6> optional_flags{{
 }};
 
 unsigned wanted_flags(const scheduler_options& options) {
-    unsigned flags = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL |
-                     IORING_SETUP_R_DISABLED;
-    if (!options.movable_owner) flags |= IORING_SETUP_SINGLE_ISSUER;
-    if (options.sqpoll) return flags | IORING_SETUP_SQPOLL; // excludes DEFER and COOP
-    if (!options.movable_owner)
-        return flags | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-    return flags | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    const unsigned always = IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL |
+                            IORING_SETUP_R_DISABLED;
+    // Whoever submitted a request must be free to run the kernel's work for it at any time: no
+    // DEFER, no COOP.
+    const unsigned issuer = options.movable_owner ? 0 : IORING_SETUP_SINGLE_ISSUER;
+    if (options.sqpoll) return always | issuer | IORING_SETUP_SQPOLL; // excludes DEFER and COOP
+    if (options.movable_owner) return always;
+    return always | issuer | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
 }
 
 /// The next smaller set of flags to try, or the same when nothing is left to give up.

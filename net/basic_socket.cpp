@@ -55,10 +55,7 @@ unique_fd basic_socket::release() noexcept {
 }
 
 void basic_socket::cancel() noexcept {
-    scheduler* here = scheduler::current();
-    if (in_flight_count_ == 0) return;
-    CORONET_ASSERT(here != nullptr); // operations are cancelled on the thread that owns them
-    here->cancel_operations_on(native_handle());
+    if (in_flight_count_ > 0) owner_->cancel_operations_on(native_handle());
 }
 
 task<result<void>> basic_socket::close() {

@@ -68,7 +68,8 @@ void receive_all::prepare(io_uring_sqe& sqe) noexcept {
     io_uring_prep_recv(&sqe, fd(), rest.data(), std::min(rest.size(), part_max), MSG_WAITALL);
 }
 void receive_all::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    take_from_kernel(room_.data(), room_.size());
+    const auto rest = room_.subspan(done());
+    take_from_kernel(rest.data(), rest.size(), res);
     transfer_operation::complete(res, flags);
 }
 operation::subject receive_all::on() const noexcept {

@@ -25,7 +25,7 @@ void receive_datagram::prepare(io_uring_sqe& sqe) noexcept {
     io_uring_prep_recvmsg(&sqe, fd_, &message_, 0);
 }
 void receive_datagram::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    take_from_kernel(room_.data(), room_.size());
+    take_from_kernel(room_.data(), room_.size(), res);
     awaited_operation::complete(res, flags);
 }
 operation::subject receive_datagram::on() const noexcept {

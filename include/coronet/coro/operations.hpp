@@ -92,8 +92,10 @@ private:
     std::uint64_t offset_;
 };
 
-/// Writes at most `buffer.size()` bytes to a file at `offset`, or to a stream. EPIPE comes as an
-/// error and with the signal of write(2): send() sockets instead.
+/// Writes at most `buffer.size()` bytes to a file at `offset`, or to a stream.
+///
+/// A broken pipe is EPIPE. On a thread of run() or of a runtime it raises no SIGPIPE; elsewhere,
+/// ignore that signal.
 ///
 /// Result: bytes written, 0 … buffer.size().
 /// Cancel: total.

@@ -45,6 +45,19 @@ private:
 /// Cancels `home` when SIGINT or SIGTERM comes.
 task<void> stop_on_signal(scheduler* home);
 
+/// EPIPE comes as an error, not as a signal, while this lives: the kernel raises SIGPIPE in the
+/// thread that submits a write to a broken pipe.
+class sigpipe_blocked {
+public:
+    sigpipe_blocked() noexcept;
+    ~sigpipe_blocked();
+    sigpipe_blocked(const sigpipe_blocked&) = delete;
+    sigpipe_blocked& operator=(const sigpipe_blocked&) = delete;
+
+private:
+    bool added_;
+};
+
 /// Runs one task, and with it a watch for signals, until the task has ended.
 template <class T>
 class main_root final : public root {
@@ -113,6 +126,7 @@ private:
 /// up. Cancel: SIGINT and SIGTERM cancel `main`, unless options say not to.
 template <class T>
 T run(task<T> main, const run_options& options = {}) {
+    const detail::sigpipe_blocked quiet;
     scheduler here{options.scheduler};
     here.run_once(time_point::min()); // whatever can throw, before anything has begun
     detail::main_root<T> root{std::move(main), options.handle_signals};

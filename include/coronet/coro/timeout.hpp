@@ -114,7 +114,14 @@ private:
 };
 
 template <class A>
-concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_operation>;
+inline constexpr bool has_limit = false;
+template <class Operation, class Limit>
+inline constexpr bool has_limit<timed_operation<Operation, Limit>> = true;
+
+/// What a timer beside it is enough for; a second limit needs a branch of its own.
+template <class A>
+concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_operation> &&
+                         !has_limit<std::remove_cvref_t<A>>;
 
 } // namespace detail
 

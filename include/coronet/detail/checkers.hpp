@@ -2,7 +2,8 @@
 //
 // The kernel reads and writes memory that checkers believe to be ours. These calls tell them:
 // ThreadSanitizer that a submission happens before its completion, AddressSanitizer that a receive
-// buffer is the kernel's until then. They are empty in plain builds.
+// buffer is the kernel's until then, and memcheck (in builds with CORONET_VALGRIND) which bytes the
+// kernel has written. They are empty in plain builds.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,9 @@
 #endif
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
+#endif
+#ifdef CORONET_VALGRIND
+#include <valgrind/memcheck.h>
 #endif
 
 namespace coronet::detail {
@@ -48,12 +52,11 @@ struct whole_granules {
     [[nodiscard]] std::size_t size() const noexcept { return end > begin ? end - begin : 0; }
     std::uintptr_t begin, end;
 };
-/// From submission to completion: reading or writing the buffer is reported.
 inline void lend_to_kernel(const void* data, std::size_t size) noexcept {
     const whole_granules lent{data, size};
     __asan_poison_memory_region(lent.data(), lent.size());
 }
-inline void take_from_kernel(const void* data, std::size_t size) noexcept {
+inline void unpoison(const void* data, std::size_t size) noexcept {
     const whole_granules lent{data, size};
     __asan_unpoison_memory_region(lent.data(), lent.size());
 }
@@ -66,9 +69,19 @@ inline void allow(void* data, std::size_t size) noexcept {
 }
 #else
 inline void lend_to_kernel(const void*, std::size_t) noexcept {}
-inline void take_from_kernel(const void*, std::size_t) noexcept {}
+inline void unpoison(const void*, std::size_t) noexcept {}
 inline void forbid(void*, std::size_t) noexcept {}
 inline void allow(void*, std::size_t) noexcept {}
 #endif
+
+/// Undoes lend_to_kernel(), which is called at submission: until here, reading or writing the
+/// buffer is reported. `res` is the completion's: the bytes at the buffer's front that are defined.
+inline void take_from_kernel(const void* data, std::size_t size, std::int32_t res) noexcept {
+    unpoison(data, size);
+#ifdef CORONET_VALGRIND
+    if (res > 0) VALGRIND_MAKE_MEM_DEFINED(data, static_cast<std::size_t>(res));
+#endif
+    static_cast<void>(res);
+}
 
 } // namespace coronet::detail

@@ -80,7 +80,10 @@ private:
     template <class>
     friend class detail::socket_operation;
 
-    void began() noexcept { ++in_flight_count_; }
+    void began(scheduler& here) noexcept {
+        owner_ = &here;
+        ++in_flight_count_;
+    }
     void ended() noexcept {
         if (--in_flight_count_ == 0 && closing_) [[unlikely]]
             tell_closing();
@@ -89,6 +92,7 @@ private:
 
     unique_fd fd_;
     unsigned in_flight_count_ = 0;
+    scheduler* owner_ = nullptr;            // of what is in flight
     detail::quiescence* closing_ = nullptr; // waits for the count to be 0
 };
 
@@ -105,7 +109,7 @@ public:
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
         if (!Operation::await_suspend(frame)) return false;
-        socket_->began();
+        socket_->began(this->where());
         return true;
     }
 

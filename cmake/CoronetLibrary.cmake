@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSL-1.0
+#
+# coronet_add_library(NAME SOURCES file...  HEADERS file...  PUBLIC target...  PRIVATE target...)
+#
+# Makes the library coronet_NAME with its alias coronet::NAME, so that it is called the same in this tree, in a tree that
+# adds it and when it is installed. HEADERS are the public ones; each is compiled alone when
+# CMAKE_VERIFY_INTERFACE_HEADER_SETS is on.
+function(coronet_add_library name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;HEADERS;PUBLIC;PRIVATE")
+    set(target coronet_${name})
+
+    add_library(${target} ${arg_SOURCES})
+    add_library(coronet::${name} ALIAS ${target})
+    target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}/include" FILES ${arg_HEADERS})
+    target_compile_features(${target} PUBLIC cxx_std_20)
+    target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+    if(CORONET_VALGRIND)
+        target_compile_definitions(${target} PRIVATE CORONET_VALGRIND)
+    endif()
+    set_target_properties(
+        ${target}
+        PROPERTIES EXPORT_NAME ${name}
+                   LINKER_LANGUAGE CXX
+                   CXX_EXTENSIONS OFF
+                   POSITION_INDEPENDENT_CODE ON
+                   INSTALL_RPATH "$ORIGIN"
+                   VERSION ${PROJECT_VERSION}
+                   SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+
+    if(CORONET_INSTALL)
+        install(
+            TARGETS ${target}
+            EXPORT coronetTargets
+            FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    endif()
+    set_property(GLOBAL APPEND PROPERTY CORONET_LIBRARIES ${name})
+endfunction()
