@@ -96,7 +96,7 @@ public:
     std::atomic<std::uint64_t> wakes{0};
 
 private:
-    void collect_mail() noexcept;
+    bool collect_mail() noexcept;
     void submit_and_perhaps_wait(time_point deadline) noexcept;
     void wait(time_point deadline) noexcept;
     void expire_timers() noexcept;
@@ -109,7 +109,7 @@ private:
 
 std::size_t scheduler::engine::turn(time_point deadline) {
     ++stats.turns;
-    collect_mail();
+    if (collect_mail()) deadline = time_point::min(); // wake() perhaps, and no item
     dispatcher_.pump();
     submit_and_perhaps_wait(deadline);
     driver_->reap(dispatcher_);
@@ -118,13 +118,15 @@ std::size_t scheduler::engine::turn(time_point deadline) {
     return run_ready();
 }
 
-void scheduler::engine::collect_mail() noexcept {
-    if (!state.take_notified()) return;
+/// Whether anybody notified us.
+bool scheduler::engine::collect_mail() noexcept {
+    if (!state.take_notified()) return false;
     work_queue arrived;
     external.take_all(arrived);
     internal.take_all(arrived);
     while (work* item = arrived.pop())
         make_ready(*item);
+    return true;
 }
 
 void scheduler::engine::submit_and_perhaps_wait(time_point deadline) noexcept {
@@ -182,6 +184,8 @@ void scheduler::engine::drain() {
     constexpr duration patience = 1s;
 
     state.enter(phase::draining);
+    sink = nullptr; // nobody empties it meanwhile: from now on what is ready runs here
+    handed_over = 0;
     work_queue last;
     external.close(last);
     while (work* item = last.pop())
@@ -219,7 +223,9 @@ void scheduler::engine::close() noexcept {
     work_queue last;
     internal.close(last);
     while (work* item = last.pop())
-        item->run();
+        make_ready(*item);
+    while (!ready.empty())
+        run_ready();
     state.enter(phase::exited);
     while (callers.load(std::memory_order_acquire) != 0)
         std::this_thread::yield();
@@ -257,11 +263,14 @@ scheduler::scheduler(const scheduler_options& options, std::unique_ptr<driver> e
 
 scheduler::~scheduler() {
     switch (engine_->state.current_phase()) {
-    case phase::fresh:
-        engine_->driver_->close();
-        break;
     case phase::exited:
         break;
+    case phase::fresh:
+        if (outstanding_work() == 0) {
+            engine_->driver_->close();
+            break;
+        }
+        [[fallthrough]]; // it was given something before its first turn
     default:
         shutdown();
     }
@@ -354,8 +363,9 @@ std::size_t scheduler::in_flight_count() const noexcept {
     return engine_->dispatcher_.in_flight_count();
 }
 std::size_t scheduler::outstanding_work() const noexcept {
+    const bool posted = !engine_->external.empty() || !engine_->internal.empty();
     return in_flight_count() + engine_->timers.size() + engine_->resident_count +
-           (engine_->ready.empty() ? 0 : 1);
+           (posted || !engine_->ready.empty() ? 1 : 0);
 }
 int scheduler::socket_flags() const noexcept {
     return engine_->driver_->socket_flags();

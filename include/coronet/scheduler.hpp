@@ -103,12 +103,14 @@ public:
     /// Adds to what must end before the scheduler can.
     void admit(resident& guest) noexcept;
     void dismiss(resident& guest) noexcept;
+    /// Null: back to its own queue; so it is, too, when the scheduler ends. What `sink` still holds
+    /// then must have been run before.
     void set_ready_sink(ready_sink* sink) noexcept;
 
     /// Operations that have no terminal completion yet.
     [[nodiscard]] std::size_t in_flight_count() const noexcept;
-    /// Operations, armed timers, residents and ready items: 0 means that nothing will happen by
-    /// itself any more.
+    /// Operations, armed timers, residents, ready and posted items: 0 means that nothing will
+    /// happen by itself any more.
     [[nodiscard]] std::size_t outstanding_work() const noexcept;
     /// Flags that socket(2) and accept4(2) should be given for descriptors used here.
     [[nodiscard]] int socket_flags() const noexcept;

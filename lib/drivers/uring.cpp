@@ -64,10 +64,12 @@ public:
 
     void enable() override {
         own().enable(options_);
+        enabled_ = true;
         arm_wake();
     }
 
     void submit_and_wait(time_point deadline) noexcept override {
+        if (!wake_armed_) arm_wake(); // there was no slot when it was due
         if (own().enter(tail_, deadline) == ring::outcome::thread_dead)
             detail::die("the submission thread of an SQPOLL ring has died");
         update_end();
@@ -142,7 +144,8 @@ private:
     void update_end() noexcept { end_ = own().consumed() + own().entry_count() - reserve_; }
 
     void make_room() noexcept override {
-        update_end(); // a submission thread has taken some by itself, perhaps
+        if (!enabled_) return; // the first turn submits
+        update_end();          // a submission thread has taken some by itself, perhaps
         if (static_cast<int>(end_ - tail_) > 0) return;
         static_cast<void>(own().submit(tail_)); // busy: the loop reaps, then tries again
         update_end();
@@ -151,7 +154,7 @@ private:
     void arm_wake() noexcept {
         io_uring_sqe* sqe = cancel_slot();
         wake_armed_ = sqe != nullptr;
-        if (!sqe) return; // the next wake-up by message arms it
+        if (!sqe) return;
         io_uring_prep_read(
             sqe, port_->event.get(), &port_->event_count, sizeof port_->event_count, 0
         );
@@ -197,6 +200,7 @@ private:
     const scheduler_options options_;
     std::shared_ptr<port> port_;
     sent_messages sent_;
+    bool enabled_ = false;
     bool wake_armed_ = false;
     bool closing_ = false;
 };
