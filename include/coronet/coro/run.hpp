@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <semaphore>
+#include <type_traits>
 #include <utility>
 
 namespace coronet {
@@ -120,7 +121,8 @@ private:
 
 } // namespace detail
 
-/// Runs `main` on this thread, with a scheduler of its own, until it has ended.
+/// Runs `main` (a task, or with_scope() and the like) on this thread, with a scheduler of its own,
+/// until it has ended.
 ///
 /// Result: what `main` gives, or throws. Throws std::system_error if the scheduler cannot be set
 /// up. Cancel: SIGINT and SIGTERM cancel `main`, unless options say not to.
@@ -135,7 +137,14 @@ T run(task<T> main, const run_options& options = {}) {
     return root.take();
 }
 
-/// Runs `job` on `target` and blocks this thread until it has ended.
+template <class A>
+requires(!detail::is_task<A> && !std::is_lvalue_reference_v<A>) auto run(
+    A&& main, const run_options& options = {}
+) {
+    return run(detail::as_task(std::move(main)), options);
+}
+
+/// Runs `job` (as run() does) on `target` and blocks this thread until it has ended.
 ///
 /// Result: what `job` gives, or throws. Throws std::system_error with errc::stopped if `target` has
 /// been stopped, with
@@ -145,6 +154,13 @@ template <class T>
 T sync_wait(scheduler& target, task<T> job) {
     detail::waited_root<T> root{std::move(job)};
     return root.wait(target);
+}
+
+template <class A>
+requires(!detail::is_task<A> && !std::is_lvalue_reference_v<A>) auto sync_wait(
+    scheduler& target, A&& job
+) {
+    return sync_wait(target, detail::as_task(std::move(job)));
 }
 
 } // namespace coronet

@@ -63,7 +63,7 @@ public:
         release();
     }
     as_result<T> await_resume() {
-        if (refused_) return errc::stopped;
+        if (refused_) return failed<as_result<T>>(errc::stopped);
         return take_result(child_.result());
     }
 

@@ -94,7 +94,7 @@ public:
             return timed_out(take_result(child_.result()));
         } catch (const std::system_error& thrown) {
             if (thrown.code() != std::errc::operation_canceled) throw;
-            return std::errc::timed_out;
+            return failed<as_result<T>>(std::make_error_code(std::errc::timed_out));
         }
     }
 
@@ -121,7 +121,7 @@ inline constexpr bool has_limit<timed_operation<Operation, Limit>> = true;
 /// What a timer beside it is enough for; a second limit needs a branch of its own.
 template <class A>
 concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_operation> &&
-                         !has_limit<std::remove_cvref_t<A>>;
+    !has_limit<std::remove_cvref_t<A>>;
 
 } // namespace detail
 

@@ -16,7 +16,7 @@ class unix_stream : public stream_socket {
 public:
     using stream_socket::stream_socket;
 
-    /// Connects to `peer`. The kernel refuses at once (EAGAIN) when the listener's backlog is full.
+    /// Connects to `peer`; waits while the listener's backlog is full.
     ///
     /// Errors: those of socket(2) and connect(2).
     /// Cancel: total: no stream comes of it.

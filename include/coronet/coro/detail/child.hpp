@@ -8,7 +8,9 @@
 #include <coronet/coro/task.hpp>
 #include <coronet/result.hpp>
 
+#include <concepts>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -44,9 +46,18 @@ private:
     std::optional<branch> line_;
 };
 
-/// result<T>, but a result stays what it is.
+/// result<T>, but what can tell an error already stays what it is.
 template <class T>
-using as_result = std::conditional_t<is_result<T>, T, result<T>>;
+using as_result = std::conditional_t<is_result<T> || std::same_as<T, transfer>, T, result<T>>;
+
+/// One that tells `error`.
+template <class R>
+R failed(std::error_code error) noexcept {
+    if constexpr (std::same_as<R, transfer>)
+        return {0, error};
+    else
+        return error;
+}
 
 template <class T>
 as_result<T> take_result(outcome<T>& from) {
