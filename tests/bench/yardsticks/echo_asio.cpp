@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// TCP echo on Asio, one thread: what users have today. "coro" is co_spawn with use_awaitable,
+// "callback" is a handler chain.
+#include <asio.hpp>
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+using asio::ip::tcp;
+static std::size_t buffer_size = 2048;
+
+static asio::awaitable<void> session_coro(tcp::socket socket) {
+    std::vector<char> data(buffer_size);
+    try {
+        for (;;) {
+            std::size_t n =
+                co_await socket.async_read_some(asio::buffer(data), asio::use_awaitable);
+            co_await asio::async_write(socket, asio::buffer(data, n), asio::use_awaitable);
+        }
+    } catch (const std::exception&) {
+    }
+}
+
+static asio::awaitable<void> listen_coro(tcp::acceptor acceptor) {
+    for (;;) {
+        tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
+        socket.set_option(tcp::no_delay(true));
+        asio::co_spawn(acceptor.get_executor(), session_coro(std::move(socket)), asio::detached);
+    }
+}
+
+class session : public std::enable_shared_from_this<session> {
+public:
+    explicit session(tcp::socket socket) : socket_(std::move(socket)), data_(buffer_size) {}
+
+    void read() {
+        socket_.async_read_some(
+            asio::buffer(data_),
+            [self = shared_from_this()](std::error_code ec, std::size_t n) {
+                if (!ec) self->write(n);
+            }
+        );
+    }
+
+private:
+    void write(std::size_t n) {
+        asio::async_write(
+            socket_, asio::buffer(data_, n),
+            [self = shared_from_this()](std::error_code ec, std::size_t) {
+                if (!ec) self->read();
+            }
+        );
+    }
+
+    tcp::socket socket_;
+    std::vector<char> data_;
+};
+
+static void accept_next(tcp::acceptor& acceptor) {
+    acceptor.async_accept([&](std::error_code ec, tcp::socket socket) {
+        if (!ec) {
+            socket.set_option(tcp::no_delay(true));
+            std::make_shared<session>(std::move(socket))->read();
+        }
+        accept_next(acceptor);
+    });
+}
+
+int main(int argc, char** argv) {
+    if (argc < 3) {
+        std::fprintf(stderr, "usage: %s PORT coro|callback [BUFFER]\n", argv[0]);
+        return 2;
+    }
+    if (argc > 3) buffer_size = std::strtoul(argv[3], nullptr, 10);
+    asio::io_context ctx(1);
+    tcp::acceptor acceptor(
+        ctx, {asio::ip::address_v4::loopback(), static_cast<unsigned short>(std::atoi(argv[1]))}
+    );
+    acceptor.listen(4096);
+    if (std::strcmp(argv[2], "coro") == 0)
+        asio::co_spawn(ctx, listen_coro(std::move(acceptor)), asio::detached);
+    else
+        accept_next(acceptor);
+    ctx.run();
+}
