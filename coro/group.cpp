@@ -26,6 +26,7 @@ void group::branch_ended(branch& ended) noexcept {
 
 void group::cancel() noexcept {
     if (stopped_) return;
+    require_home();
     stopped_ = true;
     on_cancel();
     for (branch* each = branches_.front(); each; each = branches_.after(*each))

@@ -95,7 +95,7 @@ operation::subject send::on() const noexcept {
 }
 
 void recvmsg::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_recvmsg(&sqe, fd_, message_, static_cast<unsigned>(flags_));
+    io_uring_prep_recvmsg(&sqe, fd_, message_, static_cast<unsigned>(flags_ | MSG_CMSG_CLOEXEC));
 }
 operation::subject recvmsg::on() const noexcept {
     return {fd_, unless_dontwait(flags_, POLLIN)};
@@ -156,12 +156,20 @@ void shutdown::prepare(io_uring_sqe& sqe) noexcept {
 // ---- descriptors and files ----
 
 void close::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_close(&sqe, fd_);
+    io_uring_prep_close(&sqe, fd_.get());
+}
+
+void close::complete(std::int32_t res, std::uint32_t flags) noexcept {
+    const bool never_began = res == -ECANCELED || res == no_worker;
+    if (!never_began) static_cast<void>(fd_.release());
+    if (res == -EINTR) res = 0; // the descriptor is gone, whatever interrupted its last flush
+    awaited_operation::complete(res, flags);
 }
 
 result<void> close::await_resume() noexcept {
-    if (res() != -ECANCELED) return nothing();
-    if (::close(fd_) == 0) return {};
+    if (!fd_) return nothing();
+    // A stop, or a kernel without a thread to spare, left it open.
+    if (::close(fd_.release()) == 0) return {};
     return std::error_code{errno, std::generic_category()};
 }
 

@@ -57,10 +57,12 @@ sigpipe_blocked::~sigpipe_blocked() {
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-task<void> stop_on_signal(scheduler* home) {
-    const signal_set ending{SIGINT, SIGTERM};
-    const auto came = co_await ending.wait();
-    if (came) home->stop();
+task<void> stop_on_signal(scheduler* home, const signal_set* ending) {
+    const auto came = co_await ending->wait();
+    if (came)
+        home->stop();
+    else if (came.error() != std::errc::operation_canceled)
+        throw std::system_error(came.error(), "waiting for signals");
 }
 
 } // namespace coronet::detail

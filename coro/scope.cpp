@@ -25,6 +25,7 @@ struct scope_children::spawned {
 };
 
 void scope_children::spawn(task<void>&& job) {
+    require_home();
     auto* started = new spawned(*this, std::move(job));
     ++count_;
     const auto frame = started->job.begin(started->result);
@@ -45,6 +46,7 @@ void scope_children::on_ended(branch& ended) noexcept {
 }
 
 void scope_children::wait(scope_join& joining) noexcept {
+    require_home();
     joining_.push_back(joining);
 }
 
@@ -56,11 +58,10 @@ void scope_join::cancel() noexcept {
 }
 
 void scope_base::open_scope(promise_base& waiting, std::coroutine_handle<> frame) noexcept {
-    open(waiting, frame);
-    hold(); // until the body has been started
-    hold(); // the children
-    children_.open_at(home());
-    if (stopped()) children_.cancel();
+    children_.open_at(waiting.in_branch().where());
+    open(waiting, frame); // which cancels all if a stop came before
+    hold();               // until the body has been started
+    hold();               // the children
 }
 
 scope scope_base::handle() noexcept {

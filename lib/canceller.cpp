@@ -7,6 +7,7 @@
 #include <liburing.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace coronet {
 
@@ -32,9 +33,10 @@ void canceller::request(operation& op) noexcept {
 
 std::size_t canceller::request_all_on(int fd) noexcept {
     std::size_t count = 0;
+    if (fd < 0) return 0; // many operations are on none
     for (operation* op = left_alone_.front(); op;) {
         operation* next = left_alone_.after(*op);
-        if (op->on().fd == fd) {
+        if (op->works_on(fd)) {
             request(*op);
             ++count;
         }
@@ -79,6 +81,11 @@ bool canceller::send_one(operation& op) noexcept {
     }
     unsent_.erase(op);
     asked_.push_back(op);
+    const bool first_time = !std::exchange(op.cancel_sent_, true);
+    if (first_time && pause_ > first_pause) { // those that take long are asked sooner, too
+        pause_ = first_pause;
+        timers_.disarm(*this);
+    }
     if (!armed()) timers_.arm(*this, pause_);
     return true;
 }

@@ -48,7 +48,9 @@ void dispatcher::start(operation& op) noexcept {
     CORONET_ASSERT((reinterpret_cast<std::uint64_t>(&op) & ~address_mask) == 0);
     op.scheduler_ = &owner_;
     op.cancel_requested_ = false;
+    op.cancel_sent_ = false;
     op.attempts_ = 0;
+    op.refusals_ = 0;
     if (refusing_) [[unlikely]] {
         op.complete(-ECANCELED, 0);
         return;
@@ -98,7 +100,9 @@ void dispatcher::request_cancel(operation& op) noexcept {
 }
 
 std::size_t dispatcher::request_cancel_on(int fd) noexcept {
-    return canceller_.request_all_on(fd);
+    const std::size_t count = canceller_.request_all_on(fd);
+    canceller_.send();
+    return count;
 }
 void dispatcher::request_cancel_of_all() noexcept {
     canceller_.request_all();
@@ -126,9 +130,12 @@ void dispatcher::finish(operation& op, std::int32_t res, std::uint32_t flags) no
 /// Whether this completion is not the operation's end. Else `res` is what the user may see: never
 /// an interruption.
 bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
-    const bool was_polling = std::exchange(op.polling_, false);
-    if (was_polling && res >= 0)
+    if (std::exchange(op.polling_, false) && res >= 0)
         res = -EINTR; // ready now: the operation itself has not been tried again
+    if (is_interruption(res) && !op.can_begin_again()) {
+        res = -EINTR;
+        return false;
+    }
 
     // The descriptor is non-blocking, or (-EALREADY) a connect was interrupted.
     const bool must_wait = (res == -EAGAIN || res == -EALREADY) && op.on().poll_events != 0;
@@ -142,7 +149,7 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
         return true;
     }
     if (must_wait) {
-        submit_poll(op, op.on());
+        wait_until_ready(op);
         return true;
     }
     if (res ==
@@ -154,7 +161,13 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
     return false;
 }
 
-void dispatcher::submit_poll(operation& op, operation::subject wanted) noexcept {
+/// By a poll. Where poll(2) says ready and the operation is refused all the same (connecting to a
+/// unix socket whose backlog is full), by pauses of 1, 2, 4 ... 64 ms.
+void dispatcher::wait_until_ready(operation& op) noexcept {
+    if (op.refusals_ > 0) restarter_.pause(op, std::chrono::milliseconds{1U << (op.refusals_ - 1)});
+    if (op.refusals_ < 7) ++op.refusals_;
+    if (op.state_ == operation::state::delayed) return;
+    const operation::subject wanted = op.on();
     io_uring_sqe* sqe = driver_.slot();
     if (!sqe) { // try the operation itself again when there is room
         op.state_ = operation::state::queued;

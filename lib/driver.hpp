@@ -49,6 +49,9 @@ public:
     /// `from` is the driver that the calling thread owns, if any: it may carry the message.
     virtual void wake(driver* from) noexcept = 0;
 
+    /// Whether a wake() that it carries for another driver has not left yet.
+    [[nodiscard]] virtual bool owes_wakes() const noexcept { return false; }
+
     /// Nothing is in flight any more: gives everything back to the kernel.
     virtual void close() noexcept = 0;
 

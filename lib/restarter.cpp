@@ -22,11 +22,14 @@ restarter::~restarter() {
 
 bool restarter::delay(operation& op) noexcept {
     if (op.attempts_ == pauses.size()) return false;
-    const time_point now = owner_.driver_.now();
-    delayed_.push_back({now + pauses[op.attempts_++], &op});
+    pause(op, pauses[op.attempts_++]);
+    return true;
+}
+
+void restarter::pause(operation& op, duration length) noexcept {
+    delayed_.push_back({owner_.driver_.now() + length, &op});
     op.state_ = operation::state::delayed;
     arm_for_next();
-    return true;
 }
 
 void restarter::give_up(operation& op) noexcept {

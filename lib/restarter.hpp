@@ -19,8 +19,10 @@ public:
     restarter(dispatcher& owner, timer_queue& timers) noexcept : owner_(owner), timers_(timers) {}
     ~restarter();
 
-    /// False if it has been tried often enough.
+    /// After a failed worker. False if it has been tried often enough.
     bool delay(operation& op) noexcept;
+    /// Submits it again after `length`.
+    void pause(operation& op, duration length) noexcept;
     /// Ends a delayed operation as cancelled.
     void give_up(operation& op) noexcept;
 

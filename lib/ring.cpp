@@ -216,7 +216,8 @@ ring::outcome ring::enter(unsigned tail, time_point deadline) noexcept {
     unsigned flags = submission_flags() | IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
     if (deadline != time_point::max()) {
         if (absolute_deadlines_) {
-            timeout = to_timespec(deadline.time_since_epoch());
+            // Before the clock's beginning is past as well, and no valid time.
+            timeout = to_timespec(std::max(deadline.time_since_epoch(), duration::zero()));
             flags |= kernel::enter_abs_timer;
         } else {
             timeout = to_timespec(std::max(deadline - clock::now(), duration::zero()));
@@ -268,7 +269,8 @@ bool ring::post_from_anywhere(std::uint64_t user_data) const noexcept {
     message.off = user_data;
     // No ring sends it: the call itself carries the message (Linux 6.13).
     const int rc = ::io_uring_register(~0U, kernel::register_send_msg_ring, &message, 1);
-    if (rc == -EINVAL || rc == -ENOSYS) can_send_message_.store(false, std::memory_order_relaxed);
+    if (rc == -EINVAL || rc == -ENOSYS || rc == -EBADF)
+        can_send_message_.store(false, std::memory_order_relaxed);
     return rc >= 0;
 }
 

@@ -33,11 +33,16 @@ public:
 
     must_wake set_stop() noexcept {
         const auto before = word_.fetch_or(stop_bit, std::memory_order_acq_rel);
-        return (before & sleeping_bit) && !(before & (stop_bit | notified_bit));
+        // Also if it was notified: that wake-up may be a message that its sender has yet to submit.
+        return (before & sleeping_bit) && !(before & stop_bit);
     }
     must_wake set_notified() noexcept {
         const auto before = word_.fetch_or(notified_bit, std::memory_order_acq_rel);
         return (before & sleeping_bit) && !(before & notified_bit);
+    }
+    /// The same for who does not push anything and wants the owner to wake now.
+    must_wake set_woken() noexcept {
+        return (word_.fetch_or(notified_bit, std::memory_order_acq_rel) & sleeping_bit) != 0;
     }
     /// Owner. True if something was pushed since the last time.
     bool take_notified() noexcept {

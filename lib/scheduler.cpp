@@ -9,6 +9,7 @@
 #include <coronet/scheduler.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <string>
 #include <thread>
 #include <utility>
@@ -48,6 +49,7 @@ public:
           dispatcher_(self, *driver_, timers, stats) {}
 
     void claim() {
+        CORONET_ASSERT(state.current_phase() != phase::exited); // a scheduler runs once
         const auto here = std::this_thread::get_id();
         if (state.current_phase() == phase::fresh) {
             driver_->enable();
@@ -71,6 +73,8 @@ public:
     }
 
     bool post(mailbox& lane, work& item) noexcept;
+    /// Whoever comes now is too late, and is not waited for.
+    [[nodiscard]] bool ended() const noexcept { return state.current_phase() == phase::exited; }
     void wake_if(run_state::must_wake needed, driver* from) noexcept {
         if (!needed) return;
         wakes.fetch_add(1, std::memory_order_relaxed);
@@ -234,6 +238,7 @@ void scheduler::engine::close() noexcept {
 }
 
 bool scheduler::engine::post(mailbox& lane, work& item) noexcept {
+    if (ended()) return false;
     // Counted before the control word is touched: an owner that has seen the notification sees the
     // caller, too.
     callers.fetch_add(1, std::memory_order_acq_rel);
@@ -272,7 +277,11 @@ scheduler::~scheduler() {
         }
         [[fallthrough]]; // it was given something before its first turn
     default:
-        shutdown();
+        try {
+            shutdown();
+        } catch (const std::exception& error) {
+            detail::die(error.what()); // work that was given to it can neither run nor be dropped
+        }
     }
     while (engine_->callers.load(std::memory_order_acquire) != 0)
         std::this_thread::yield();
@@ -293,7 +302,10 @@ void scheduler::run() {
 std::size_t scheduler::run_once(time_point deadline) {
     const in_loop_of entered{*this};
     engine_->claim();
-    return engine_->turn(deadline);
+    const std::size_t ran = engine_->turn(deadline);
+    // Nobody knows when the next turn will be.
+    if (engine_->driver_->owes_wakes()) engine_->driver_->submit_and_wait(time_point::min());
+    return ran;
 }
 
 void scheduler::shutdown() {
@@ -312,12 +324,14 @@ bool scheduler::post_internal(work& item) noexcept {
 }
 
 void scheduler::wake() noexcept {
+    if (engine_->ended()) return;
     engine_->callers.fetch_add(1, std::memory_order_acq_rel);
-    engine_->wake_if(engine_->state.set_notified(), nullptr);
+    engine_->wake_if(engine_->state.set_woken(), nullptr);
     engine_->callers.fetch_sub(1, std::memory_order_acq_rel);
 }
 
 void scheduler::stop() noexcept {
+    if (engine_->ended()) return;
     engine_->callers.fetch_add(1, std::memory_order_acq_rel);
     engine_->wake_if(engine_->state.set_stop(), nullptr);
     engine_->callers.fetch_sub(1, std::memory_order_acq_rel);
@@ -357,6 +371,10 @@ void scheduler::dismiss(resident& guest) noexcept {
 
 void scheduler::set_ready_sink(ready_sink* sink) noexcept {
     engine_->sink = sink;
+    engine_->handed_over = 0;
+    if (!sink) return;
+    while (work* item = engine_->ready.pop())
+        engine_->make_ready(*item);
 }
 
 std::size_t scheduler::in_flight_count() const noexcept {

@@ -7,22 +7,29 @@ namespace coronet {
 
 namespace detail {
 
-/// Waits until nothing is in flight on a socket. A stop does not shorten it: what it waits for has
-/// been cancelled.
-class quiescence final : public pending_work {
+/// Somebody who closes a socket, in the queue of those who do: the first waits until nothing is in
+/// flight on it, the others until the first has closed it. A stop shortens neither: what they wait
+/// for has been cancelled.
+class closer final : public pending_work {
 public:
-    explicit quiescence(basic_socket& on) noexcept : socket_(on) {}
+    explicit closer(basic_socket& socket) noexcept : socket_(socket) {}
 
-    [[nodiscard]] bool await_ready() const noexcept { return socket_.in_flight_count_ == 0; }
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <coronet_promise P>
     void await_suspend(std::coroutine_handle<P> frame) noexcept {
         waiter_.suspend_regardless(frame, *this);
-        CORONET_ASSERT(socket_.closing_ == nullptr); // closed twice at once
-        socket_.closing_ = this;
+        closer** last = &socket_.closers_;
+        while (*last)
+            last = &(*last)->next_;
+        *last = this;
     }
     void await_resume() const noexcept {}
 
-    void reached() noexcept { waiter_.where().ready(*this); }
+    /// Takes it off the front of the queue, to go on.
+    void go_on() noexcept {
+        socket_.closers_ = next_;
+        waiter_.where().ready(*this);
+    }
     void cancel() noexcept override {}
     [[nodiscard]] std::string_view name() const noexcept override { return "close"; }
 
@@ -31,6 +38,7 @@ private:
 
     basic_socket& socket_;
     waiter waiter_;
+    closer* next_ = nullptr;
 };
 
 } // namespace detail
@@ -46,8 +54,9 @@ basic_socket& basic_socket::operator=(basic_socket&& other) noexcept {
 }
 
 basic_socket::~basic_socket() {
-    CORONET_ASSERT(in_flight_count_ == 0);
-} // co_await close() before
+    CORONET_ASSERT(in_flight_count_ == 0); // co_await close() before
+    CORONET_ASSERT(!being_closed_);
+}
 
 unique_fd basic_socket::release() noexcept {
     CORONET_ASSERT(in_flight_count_ == 0);
@@ -55,20 +64,30 @@ unique_fd basic_socket::release() noexcept {
 }
 
 void basic_socket::cancel() noexcept {
-    if (in_flight_count_ > 0) owner_->cancel_operations_on(native_handle());
+    if (is_open() && in_flight_count_ > 0) owner_->cancel_operations_on(native_handle());
 }
 
 task<result<void>> basic_socket::close() {
+    detail::closer turn{*this};
+    if (being_closed_) {
+        co_await turn;
+        co_return result<void>{};
+    }
     if (!is_open()) co_return result<void>{};
+    being_closed_ = true;
     cancel();
-    detail::quiescence all_ended{*this};
-    co_await all_ended;
-    async::close closing{std::move(fd_)};
-    co_return co_await closing;
+    unique_fd fd = std::move(fd_); // nothing more begins on it
+    if (in_flight_count_ > 0) co_await turn;
+    async::close closing{std::move(fd)};
+    const auto closed = co_await std::move(closing);
+    being_closed_ = false;
+    while (closers_)
+        closers_->go_on();
+    co_return closed;
 }
 
-void basic_socket::tell_closing() noexcept {
-    std::exchange(closing_, nullptr)->reached();
+void basic_socket::all_ended() noexcept {
+    closers_->go_on();
 }
 
 } // namespace coronet

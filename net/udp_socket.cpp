@@ -35,6 +35,8 @@ operation::subject receive_datagram::on() const noexcept {
 result<datagram> receive_datagram::await_resume() const noexcept {
     const auto size = count();
     if (!size) return size.error();
+    if (message_.msg_namelen == 0) // an unbound unix socket has none
+        return datagram{*size, endpoint{}, (message_.msg_flags & MSG_TRUNC) != 0};
     auto from = endpoint::from(reinterpret_cast<const sockaddr*>(&from_), message_.msg_namelen);
     if (!from) return from.error();
     return datagram{*size, *from, (message_.msg_flags & MSG_TRUNC) != 0};

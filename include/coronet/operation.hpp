@@ -51,6 +51,12 @@ public:
     };
     [[nodiscard]] virtual subject on() const noexcept { return {}; }
 
+    /// Whether it works on `fd`, so that it ends when everything on `fd` is asked to.
+    [[nodiscard]] virtual bool works_on(int fd) const noexcept { return on().fd == fd; }
+
+    /// False: what was interrupted has been done all the same (close(2)), and -EINTR is delivered.
+    [[nodiscard]] virtual bool can_begin_again() const noexcept { return true; }
+
     /// Asks the scheduler to end it early. The outcome is still that of the terminal completion.
     void cancel() noexcept final;
 
@@ -82,7 +88,9 @@ private:
 
     state state_ = state::idle;
     bool cancel_requested_ = false;
+    bool cancel_sent_ = false;
     bool polling_ = false;      // a POLL_ADD stands in for it: the answer was -EAGAIN
+    std::uint8_t refusals_ = 0; // -EAGAIN right after a poll that said ready
     std::uint8_t attempts_ = 0; // submissions that a failed kernel worker cost
     std::uint16_t generation_ = 0;
     std::int32_t res_ = 0;

@@ -62,6 +62,8 @@ public:
         end_ = tail_ + own().entry_count() - reserve_;
     }
 
+    [[nodiscard]] bool closed() const noexcept { return port_ == nullptr; }
+
     void enable() override {
         own().enable(options_);
         enabled_ = true;
@@ -69,10 +71,8 @@ public:
     }
 
     void submit_and_wait(time_point deadline) noexcept override {
-        if (!wake_armed_) arm_wake(); // there was no slot when it was due
-        if (own().enter(tail_, deadline) == ring::outcome::thread_dead)
-            detail::die("the submission thread of an SQPOLL ring has died");
-        update_end();
+        if (!wake_armed_) arm_wake(); // before each sleep: the last wake-up has used it up
+        enter(deadline);
     }
     [[nodiscard]] bool wants_enter() const noexcept override {
         return tail_ != own().consumed() || own().wants_enter();
@@ -93,6 +93,8 @@ public:
         if (!own().post_from_anywhere(message_id)) port_->signal();
     }
 
+    [[nodiscard]] bool owes_wakes() const noexcept override { return owes_wakes_; }
+
     void close() noexcept override {
         closing_ = true;
         while (wake_armed_ || !sent_.all_answered()) {
@@ -104,8 +106,7 @@ public:
                 io_uring_prep_nop(sqe);
                 sqe->user_data = cancel_answer_id;
             }
-            static_cast<void>(own().enter(tail_, time_point::max()));
-            update_end();
+            enter(time_point::max());
             own().for_each_completion([this](const io_uring_cqe& cqe) { handle_closing(cqe); });
         }
         own().disown();
@@ -141,6 +142,12 @@ private:
 
     [[nodiscard]] ring& own() const noexcept { return port_->target; }
 
+    void enter(time_point deadline) noexcept {
+        owes_wakes_ = false;
+        if (own().enter(tail_, deadline) == ring::outcome::thread_dead)
+            detail::die("the submission thread of an SQPOLL ring has died");
+        update_end();
+    }
     void update_end() noexcept { end_ = own().consumed() + own().entry_count() - reserve_; }
 
     void make_room() noexcept override {
@@ -175,7 +182,6 @@ private:
         default:
             break; // a message: that it came is all it says
         }
-        if (!wake_armed_) arm_wake();
     }
 
     void handle_closing(const io_uring_cqe& cqe) noexcept {
@@ -187,6 +193,7 @@ private:
         if (!own().can_message() || closing_) return false;
         io_uring_sqe* sqe = slot();
         if (!sqe) return false;
+        owes_wakes_ = true;
         const std::size_t number = sent_.add(to);
         io_uring_prep_msg_ring(sqe, to->target.fd(), 0, message_id, 0);
         sqe->user_data = std::uint64_t{number} << sent_number_shift | sent_message_id;
@@ -202,13 +209,19 @@ private:
     sent_messages sent_;
     bool enabled_ = false;
     bool wake_armed_ = false;
+    bool owes_wakes_ = false;
     bool closing_ = false;
 };
 
 } // namespace
 
 std::unique_ptr<driver> make_uring_driver(const scheduler_options& options, driver* share_with) {
-    return std::make_unique<uring_driver>(options, dynamic_cast<uring_driver*>(share_with));
+    auto* sharing = dynamic_cast<uring_driver*>(share_with);
+    if (sharing && sharing->closed())
+        throw std::system_error(
+            std::make_error_code(std::errc::invalid_argument), "sqpoll: share_with has ended"
+        );
+    return std::make_unique<uring_driver>(options, sharing);
 }
 
 } // namespace coronet

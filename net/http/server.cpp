@@ -75,6 +75,7 @@ void server::begin_serving(scope children, tcp_stream peer) {
     try {
         children.spawn(serve<tcp_stream>, std::move(peer), &service_);
     } catch (const std::bad_alloc&) {
+        return;
     }
 }
 

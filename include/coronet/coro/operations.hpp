@@ -186,6 +186,7 @@ private:
 };
 
 /// Receives a message, with its sender's address and ancillary data, as `message` asks for.
+/// Descriptors that are passed come close-on-exec.
 ///
 /// Result: bytes received, 0 … the room in its buffers. `message` holds the rest.
 /// Cancel: total.
@@ -311,14 +312,15 @@ private:
 /// Kernel: IORING_OP_CLOSE; close(2).
 class [[nodiscard]] close : public coronet::detail::awaited_operation {
 public:
-    explicit close(unique_fd fd) noexcept : fd_(fd.release()) {}
-    /// A stop or a refusal left it open: then this closes it.
+    explicit close(unique_fd fd) noexcept : fd_(std::move(fd)) {}
     result<void> await_resume() noexcept;
 
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
+    void complete(std::int32_t res, std::uint32_t flags) noexcept override;
+    [[nodiscard]] bool can_begin_again() const noexcept override { return false; }
     [[nodiscard]] std::string_view name() const noexcept override { return "close"; }
-    int fd_;
+    unique_fd fd_; // until the kernel has taken it
 };
 
 /// Waits until one of `events` (POLLIN, POLLOUT, ...) happens on a descriptor.
@@ -420,6 +422,9 @@ public:
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
     [[nodiscard]] subject on() const noexcept override { return {from_.fd, 0}; }
+    [[nodiscard]] bool works_on(int fd) const noexcept override {
+        return from_.fd == fd || to_.fd == fd;
+    }
     [[nodiscard]] std::string_view name() const noexcept override { return "splice"; }
     splice_end from_;
     splice_end to_;
@@ -441,12 +446,10 @@ public:
         count_ = frame.promise().in_branch().where().cancel_operations_on(fd_);
         return suspend(frame.promise(), frame);
     }
-    /// The requests have been handed to the kernel, unless a stop came before: then they soon will
-    /// be.
     result<std::size_t> await_resume() const noexcept { return count_; }
 
 private:
-    void prepare(io_uring_sqe& sqe) noexcept override; // a barrier behind the requests
+    void prepare(io_uring_sqe& sqe) noexcept override; // it comes behind the requests
     [[nodiscard]] std::string_view name() const noexcept override { return "cancel"; }
     int fd_;
     std::size_t count_ = 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <coronet/coro/detail/child.hpp>
+#include <coronet/coro/signal_set.hpp>
 #include <coronet/coro/task.hpp>
 #include <coronet/options.hpp>
 #include <coronet/scheduler.hpp>
@@ -44,7 +45,7 @@ private:
 };
 
 /// Cancels `home` when SIGINT or SIGTERM comes.
-task<void> stop_on_signal(scheduler* home);
+task<void> stop_on_signal(scheduler* home, const signal_set* ending);
 
 /// EPIPE comes as an error, not as a signal, while this lives: the kernel raises SIGPIPE in the
 /// thread that submits a write to a broken pipe.
@@ -63,14 +64,18 @@ private:
 template <class T>
 class main_root final : public root {
 public:
-    main_root(task<T>&& job, bool handle_signals) noexcept
-        : main_(std::move(job)), handle_signals_(handle_signals) {}
-    T take() { return main_.result().take(); }
+    /// `ending`, if not null, is what ends the task early.
+    main_root(task<T>&& job, const signal_set* ending) noexcept
+        : main_(std::move(job)), ending_(ending) {}
+    T take() {
+        if (watch_) watch_->result().take();
+        return main_.result().take();
+    }
 
 private:
     void start_children() noexcept override {
         // First: threads that main starts inherit the blocked signals.
-        if (handle_signals_) watch_.emplace(stop_on_signal(&home())).start(*this);
+        if (ending_) watch_.emplace(stop_on_signal(&home(), ending_)).start(*this);
         main_.start(*this);
     }
     void on_ended(branch& line) noexcept override {
@@ -80,7 +85,7 @@ private:
 
     child<T> main_;
     std::optional<child<void>> watch_;
-    bool handle_signals_;
+    const signal_set* ending_;
 };
 
 /// Begins by a message and tells the thread that waits.
@@ -129,9 +134,11 @@ private:
 template <class T>
 T run(task<T> main, const run_options& options = {}) {
     const detail::sigpipe_blocked quiet;
+    std::optional<signal_set> ending;
+    if (options.handle_signals) ending.emplace(std::initializer_list<int>{SIGINT, SIGTERM});
     scheduler here{options.scheduler};
     here.run_once(time_point::min()); // whatever can throw, before anything has begun
-    detail::main_root<T> root{std::move(main), options.handle_signals};
+    detail::main_root<T> root{std::move(main), ending ? &*ending : nullptr};
     root.begin(here);
     here.run();
     return root.take();

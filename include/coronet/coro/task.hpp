@@ -34,6 +34,23 @@ inline constexpr bool is_task = false;
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
 
+/// An awaitable where it stands. (g++ 12 copies what await_transform returns by reference.)
+template <class A>
+class by_reference {
+public:
+    explicit by_reference(A& awaited) noexcept : awaited_(awaited) {}
+
+    [[nodiscard]] bool await_ready() const noexcept { return awaited_.await_ready(); }
+    template <coronet_promise P>
+    auto await_suspend(std::coroutine_handle<P> frame) noexcept {
+        return awaited_.await_suspend(frame);
+    }
+    decltype(auto) await_resume() { return awaited_.await_resume(); }
+
+private:
+    A& awaited_;
+};
+
 /// Of a task's frame: what may be awaited in it, and how.
 template <class T>
 class task_promise_base : public promise_base {
@@ -62,15 +79,16 @@ public:
         return std::move(awaited).make();
     }
     template <class A>
-    requires(!is_task<std::remove_cvref_t<A>> && !is_recipe<std::remove_cvref_t<A>>) A &&
-        await_transform(A&& awaited, std::source_location place = std::source_location::current())
-    noexcept {
+    requires(!is_task<std::remove_cvref_t<A>> && !is_recipe<std::remove_cvref_t<A>>) auto await_transform(
+        A&& awaited, std::source_location place = std::source_location::current()
+    ) noexcept {
+        using awaitable = std::remove_reference_t<A>;
         static_assert(
-            awaitable_here<std::remove_cvref_t<A>>,
+            awaitable_here<std::remove_cv_t<awaitable>>,
             "a coronet::task awaits tasks and Coronet's own awaitables only"
         );
         set_place(place);
-        return static_cast<A&&>(awaited);
+        return by_reference<awaitable>{awaited};
     }
 
 protected:

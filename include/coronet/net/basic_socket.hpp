@@ -15,13 +15,14 @@
 #include <coronet/result.hpp>
 #include <coronet/unique_fd.hpp>
 
+#include <cerrno>
 #include <coroutine>
 #include <utility>
 
 namespace coronet {
 
 namespace detail {
-class quiescence;
+class closer;
 template <class Operation>
 class socket_operation;
 } // namespace detail
@@ -48,7 +49,8 @@ public:
     void cancel() noexcept;
 
     /// Cancels what is in flight on this socket, waits until all of it has ended, then closes the
-    /// descriptor: its port can be bound again at once.
+    /// descriptor: its port can be bound again at once. What begins meanwhile gives
+    /// std::errc::bad_file_descriptor, as on any closed socket.
     ///
     /// Errors: those of close(2); the descriptor is closed all the same.
     /// Cancel: none.
@@ -76,7 +78,7 @@ public:
     }
 
 private:
-    friend class detail::quiescence;
+    friend class detail::closer;
     template <class>
     friend class detail::socket_operation;
 
@@ -85,15 +87,16 @@ private:
         ++in_flight_count_;
     }
     void ended() noexcept {
-        if (--in_flight_count_ == 0 && closing_) [[unlikely]]
-            tell_closing();
+        if (--in_flight_count_ == 0 && closers_) [[unlikely]]
+            all_ended();
     }
-    void tell_closing() noexcept;
+    void all_ended() noexcept;
 
     unique_fd fd_;
     unsigned in_flight_count_ = 0;
-    scheduler* owner_ = nullptr;            // of what is in flight
-    detail::quiescence* closing_ = nullptr; // waits for the count to be 0
+    scheduler* owner_ = nullptr; // of what is in flight
+    detail::closer* closers_ = nullptr;
+    bool being_closed_ = false;
 };
 
 namespace detail {
@@ -104,10 +107,17 @@ class [[nodiscard]] socket_operation : public Operation {
 public:
     template <class... Arguments>
     explicit socket_operation(basic_socket& on, Arguments&&... arguments) noexcept
-        : Operation(on.native_handle(), std::forward<Arguments>(arguments)...), socket_(&on) {}
+        : Operation(on.native_handle(), std::forward<Arguments>(arguments)...),
+          socket_(&on),
+          made_for_(on.native_handle()) {}
 
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
+        // Closed since this was made: its number may mean another file by now.
+        if (made_for_ < 0 || made_for_ != socket_->native_handle()) [[unlikely]] {
+            this->set_res(-EBADF);
+            return false;
+        }
         if (!Operation::await_suspend(frame)) return false;
         socket_->began(this->where());
         return true;
@@ -121,6 +131,7 @@ protected:
 
 private:
     basic_socket* socket_;
+    int made_for_;
 };
 
 } // namespace detail

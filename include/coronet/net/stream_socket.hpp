@@ -39,8 +39,9 @@ public:
     /// Receives until `buffer` is full.
     ///
     /// Result: bytes received, and why not all: errc::end_of_stream when the peer finished sending
-    /// before. Errors: those of recv(2). Cancel: partial: `bytes` tells how many. Kernel:
-    /// IORING_OP_RECV with MSG_WAITALL.
+    /// before. Errors: those of recv(2); a reset behind the first bytes may be reported as
+    /// end_of_stream, as the kernel gives the bytes and forgets the reset. Cancel: partial: `bytes`
+    /// tells how many. Kernel: IORING_OP_RECV with MSG_WAITALL.
     [[nodiscard]] auto read_exactly(std::span<std::byte> buffer) noexcept {
         return detail::socket_operation<detail::receive_all>{*this, buffer};
     }

@@ -55,6 +55,12 @@ protected:
     /// Resumes the frame that waits.
     void run() noexcept override;
 
+    /// For calls that only home's thread may make. (A thread that runs items for an embedder is in
+    /// no loop.)
+    void require_home() const noexcept {
+        CORONET_ASSERT(!scheduler::current() || scheduler::current() == home_);
+    }
+
     [[nodiscard]] intrusive_list<branch, group>& branches() noexcept { return branches_; }
 
 private:

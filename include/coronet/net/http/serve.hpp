@@ -117,7 +117,7 @@ task<void> serve(Stream stream, service* shared) {
             co_await std::move(leaving);
         }
     } catch (const std::bad_alloc&) {
-        // This connection ends; the others go on.
+        co_return; // this connection ends, the others go on
     }
 }
 
