@@ -161,12 +161,25 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
     return false;
 }
 
-/// By a poll. Where poll(2) says ready and the operation is refused all the same (connecting to a
-/// unix socket whose backlog is full), by pauses of 1, 2, 4 ... 64 ms.
+/// By a poll. Where poll(2) said ready and the operation was refused all the same (connecting to a
+/// unix socket whose backlog is full, another was quicker), after pauses of 1, 2, 4 ... 64 ms.
 void dispatcher::wait_until_ready(operation& op) noexcept {
-    if (op.refusals_ > 0) restarter_.pause(op, std::chrono::milliseconds{1U << (op.refusals_ - 1)});
+    const unsigned refused_before = op.refusals_;
     if (op.refusals_ < 7) ++op.refusals_;
-    if (op.state_ == operation::state::delayed) return;
+    if (refused_before == 0)
+        submit_poll(op);
+    else
+        restarter_.pause(op, std::chrono::milliseconds{1U << (refused_before - 1)});
+}
+
+void dispatcher::resume(operation& op) noexcept {
+    if (op.refusals_ > 0)
+        submit_poll(op);
+    else
+        submit(op);
+}
+
+void dispatcher::submit_poll(operation& op) noexcept {
     const operation::subject wanted = op.on();
     io_uring_sqe* sqe = driver_.slot();
     if (!sqe) { // try the operation itself again when there is room
@@ -174,6 +187,7 @@ void dispatcher::wait_until_ready(operation& op) noexcept {
         backlog_.push(op);
         return;
     }
+    op.state_ = operation::state::in_flight;
     op.polling_ = true;
     op.generation_ = ++generation_;
     io_uring_prep_poll_add(sqe, wanted.fd, wanted.poll_events);

@@ -60,7 +60,10 @@ private:
     friend class restarter;
 
     void submit(operation& op) noexcept;
+    void submit_poll(operation& op) noexcept;
     void wait_until_ready(operation& op) noexcept;
+    /// After a pause.
+    void resume(operation& op) noexcept;
     void finish(operation& op, std::int32_t res, std::uint32_t flags) noexcept;
     bool submitted_again(operation& op, std::int32_t& res) noexcept;
 

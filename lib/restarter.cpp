@@ -47,7 +47,7 @@ void restarter::expire() noexcept {
         operation& op = *delayed_[i].op;
         delayed_[i] = delayed_.back();
         delayed_.pop_back();
-        owner_.submit(op);
+        owner_.resume(op);
     }
     arm_for_next();
 }

@@ -14,6 +14,7 @@
 #include <coronet/runtime.hpp>
 
 #include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -82,29 +83,31 @@ options parse(int argc, char** argv) {
     http::limits& limits = chosen.server.service.limits;
     std::uint64_t head_max = limits.head_max;
     double head = 10, body = 30, idle = 60, drain = 10;
+    const CLI::Range seconds{0.001, 1e6};
+    const CLI::IsMember levels{{"trace", "debug", "info", "warning", "error", "critical", "off"}};
     CLI::App app{"An HTTP/1.1 server: GET /, POST /echo"};
     app.add_option("--listen", chosen.listen, "HOST:PORT; port 0 picks one")->capture_default_str();
     app.add_option("--threads", chosen.threads, "0: one for each CPU")->capture_default_str();
     app.add_option("--driver", chosen.driver)->check(CLI::IsMember({"auto", "io_uring"}));
     app.add_flag("--sqpoll", chosen.sqpoll, "submit by kernel threads");
-    app.add_option("--log-level", chosen.log_level)->capture_default_str();
+    app.add_option("--log-level", chosen.log_level)->check(levels)->capture_default_str();
     app.add_flag("--access-log", chosen.access_log, "log each answer");
     app.add_option("--max-head", head_max, "bytes, as 32K")->transform(CLI::AsSizeValue{false});
     app.add_option("--max-body", limits.body_max, "bytes, as 2G")
         ->transform(CLI::AsSizeValue{false});
-    app.add_option("--head-timeout", head, "seconds for a whole head")->check(CLI::PositiveNumber);
-    app.add_option("--body-timeout", body, "seconds without progress")->check(CLI::PositiveNumber);
-    app.add_option("--idle-timeout", idle, "seconds between requests")->check(CLI::PositiveNumber);
+    app.add_option("--head-timeout", head, "seconds for a whole head")->check(seconds);
+    app.add_option("--body-timeout", body, "seconds without progress")->check(seconds);
+    app.add_option("--idle-timeout", idle, "seconds between requests")->check(seconds);
     app.add_option("--drain", drain, "seconds for what is in flight at the end")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0.0, 1e6));
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         std::exit(app.exit(error));
     }
     limits.head_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(head_max, 1U << 30));
-    const auto nanoseconds = [](double seconds) {
-        return std::chrono::nanoseconds{static_cast<std::int64_t>(seconds * 1e9)};
+    const auto nanoseconds = [](double count) {
+        return std::chrono::nanoseconds{static_cast<std::int64_t>(count * 1e9)};
     };
     http::timeouts& waits = chosen.server.service.timeouts;
     waits.head = nanoseconds(head);
@@ -147,6 +150,7 @@ serve_until_signal(coronet::runtime* threads, servers* all, const coronet::signa
 
 int main(int argc, char** argv) try {
     const options chosen = parse(argc, argv);
+    spdlog::set_default_logger(spdlog::stderr_color_mt("http_server"));
     spdlog::set_level(spdlog::level::from_str(chosen.log_level));
 
     const coronet::signal_set signals{SIGINT, SIGTERM}; // before there are other threads

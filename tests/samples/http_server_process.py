@@ -24,7 +24,8 @@ class Server:
     """One running server; `with Server("--head-timeout", "1") as server: ...` ends it and checks how it ended."""
 
     def __init__(self, *arguments, listen="127.0.0.1:0", threads=2):
-        command = [SAMPLES / "http_server", "--listen", listen, "--threads", str(threads), *arguments]
+        quietly = ("--threads", str(threads), "--log-level", "warning")
+        command = [SAMPLES / "http_server", "--listen", listen, *quietly, *arguments]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening on (.*):(\d+)\n", line)

@@ -3,9 +3,8 @@
 // Every operation that waits can be ended before it begins, while it waits and after it has ended:
 // by a time limit, a token from another thread, a sibling that was first and a request for its
 // descriptor. It ends once, leaks no descriptor and takes nothing with it.
-#include "waiting_kinds.hpp"
-
 #include "support/open_files.hpp"
+#include "waiting_kinds.hpp"
 
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/scope.hpp>

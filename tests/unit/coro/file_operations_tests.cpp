@@ -8,6 +8,8 @@
 
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
+#include <coronet/coro/scope.hpp>
+#include <coronet/coro/timeout.hpp>
 
 #include <gtest/gtest.h>
 
@@ -19,6 +21,7 @@
 namespace coronet {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace test;
 using room = std::array<std::byte, 16>;
 
@@ -88,8 +91,7 @@ TEST(write, reports_a_pipe_without_a_reader) {
     pipe.reader.reset();
     const auto before = ::signal(SIGPIPE, SIG_IGN);
     EXPECT_EQ(
-        run(write(pipe.writer.get(), "x", async::current_position)).error(),
-        std::errc::broken_pipe
+        run(write(pipe.writer.get(), "x", async::current_position)).error(), std::errc::broken_pipe
     );
     ::signal(SIGPIPE, before);
 }
@@ -136,7 +138,7 @@ task<result<unique_fd>> open(const char* path, int flags, mode_t mode) {
 }
 task<result<void>> close(unique_fd fd) {
     async::close closing{std::move(fd)};
-    co_return co_await closing;
+    co_return co_await std::move(closing);
 }
 
 TEST(openat, gives_a_descriptor_that_is_closed_on_exec) {
@@ -165,6 +167,24 @@ TEST(openat, reports_a_file_that_is_not_there) {
     );
 }
 
+task<int> open_with_no_time(const char* path, int rounds) {
+    int opened = 0;
+    for (int i = 0; i < rounds; ++i) {
+        const auto file = co_await with_timeout(0s, async::openat(AT_FDCWD, path, O_RDONLY));
+        if (file) ++opened;
+        const auto made = co_await with_timeout(0s, async::socket(AF_INET, SOCK_STREAM));
+        if (made) ++opened;
+    }
+    co_return opened;
+}
+
+TEST(openat, leaks_no_descriptor_when_its_limit_has_passed) {
+    const temporary_file file;
+    const auto before = open_file_count();
+    EXPECT_LE(run(open_with_no_time(file.path(), 100)), 200);
+    EXPECT_EQ(open_file_count(), before);
+}
+
 TEST(close, closes_the_descriptor) {
     const auto before = open_file_count();
     pipe_pair pipe;
@@ -182,13 +202,20 @@ task<result<void>> close_after_stop(unique_fd fd) {
     scheduler::current()->stop();
     co_await async::nop(); // the stop has arrived
     async::close closing{std::move(fd)};
-    co_return co_await closing;
+    co_return co_await std::move(closing);
 }
 
 TEST(close, closes_the_descriptor_after_a_stop_too) {
     pipe_pair pipe;
     const int fd = pipe.reader.get();
     EXPECT_TRUE(run(close_after_stop(std::move(pipe.reader))));
+    EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
+}
+
+TEST(close, that_is_never_awaited_closes_the_descriptor_too) {
+    pipe_pair pipe;
+    const int fd = pipe.reader.get();
+    { const async::close unused{std::move(pipe.reader)}; }
     EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
 }
 
@@ -207,9 +234,7 @@ TEST(statx, tells_the_size_of_a_file) {
 
 TEST(statx, reports_a_file_that_is_not_there) {
     struct ::statx seen {};
-    EXPECT_EQ(
-        run(statx("/nonexistent/file", &seen)).error(), std::errc::no_such_file_or_directory
-    );
+    EXPECT_EQ(run(statx("/nonexistent/file", &seen)).error(), std::errc::no_such_file_or_directory);
 }
 
 task<result<void>> fsync(int fd, async::sync_of what) {
@@ -254,6 +279,33 @@ TEST(splice, reports_two_files_without_a_pipe) {
     EXPECT_EQ(
         run(splice({source.fd(), 0}, {target.fd(), 0}, 2)).error(), std::errc::invalid_argument
     );
+}
+
+task<void> splice_into(async::splice_end from, async::splice_end to, std::error_code* outcome) {
+    const auto moved = co_await async::splice(from, to, 5);
+    *outcome = moved.error();
+}
+task<std::size_t> cancel_target(
+    scope children, const pipe_pair* from, const pipe_pair* to, std::error_code* outcome
+) {
+    const async::splice_end input{from->reader.get()};
+    const async::splice_end output{to->writer.get()};
+    children.spawn(splice_into, input, output, outcome);
+    co_await async::nop(); // it has been submitted meanwhile
+    const auto asked = co_await async::cancel(to->writer.get());
+    co_return *asked;
+}
+task<std::size_t>
+cancel_splice_by_target(const pipe_pair* from, const pipe_pair* to, std::error_code* outcome) {
+    co_return co_await with_scope(cancel_target, from, to, outcome);
+}
+
+TEST(splice, ends_when_everything_on_its_target_is_cancelled) {
+    const pipe_pair from;
+    const pipe_pair to;
+    std::error_code outcome;
+    EXPECT_EQ(run(cancel_splice_by_target(&from, &to, &outcome)), 1u);
+    EXPECT_EQ(outcome, std::errc::operation_canceled);
 }
 
 task<result<unsigned>> poll(int fd, unsigned events) {

@@ -81,9 +81,7 @@ TEST(signal_set, blocks_its_signals_while_it_lives) {
 
 TEST(signal_set, leaves_those_blocked_that_were_blocked_before) {
     const signal_set outer{SIGUSR1};
-    {
-        const signal_set inner{SIGUSR1, SIGUSR2};
-    }
+    { const signal_set inner{SIGUSR1, SIGUSR2}; }
     EXPECT_TRUE(is_blocked(SIGUSR1));
     EXPECT_FALSE(is_blocked(SIGUSR2));
 }

@@ -84,5 +84,10 @@ TEST(sleep_for, does_not_begin_in_a_stopped_branch) {
     EXPECT_EQ(run(forever_but(source.get_token())), std::errc::operation_canceled);
 }
 
+TEST(sleep_until, before_the_clock_began_ends_at_once) {
+    EXPECT_TRUE(run(until(time_point{} - 1h)));
+    EXPECT_TRUE(run(until(time_point::min() + 1ns)));
+}
+
 } // namespace
 } // namespace coronet

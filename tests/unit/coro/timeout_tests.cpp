@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Time limits on operations and on tasks: who wins, what it is called, and that nothing is lost.
+#include "support/pairs.hpp"
+#include "support/text.hpp"
+
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>
@@ -8,9 +11,6 @@
 #include <coronet/coro/when_all.hpp>
 
 #include <gtest/gtest.h>
-
-#include "support/pairs.hpp"
-#include "support/text.hpp"
 
 #include <array>
 #include <stdexcept>
@@ -25,8 +25,9 @@ struct fixture {
     pipe_pair pipe;
     std::array<std::byte, 8> room{};
     void write(std::string_view text) const {
-        EXPECT_EQ(::write(pipe.writer.get(), text.data(), text.size()),
-                  static_cast<ssize_t>(text.size()));
+        EXPECT_EQ(
+            ::write(pipe.writer.get(), text.data(), text.size()), static_cast<ssize_t>(text.size())
+        );
     }
 };
 

@@ -62,9 +62,7 @@ struct waiting_recvmsg : socket_input {
 /// In a kernel worker, which blocks.
 struct waiting_splice : pipe_input {
     pipe_pair target;
-    auto start() {
-        return async::splice({pair.reader.get()}, {target.writer.get()}, room.size());
-    }
+    auto start() { return async::splice({pair.reader.get()}, {target.writer.get()}, room.size()); }
 };
 
 /// What is full takes nothing until it is drained.
@@ -105,7 +103,8 @@ struct waiting_sendmsg : socket_output {
 };
 
 struct listening_socket {
-    explicit listening_socket(int backlog = 16) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit listening_socket(int backlog = 16)
+        : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         socklen_t size = sizeof address;

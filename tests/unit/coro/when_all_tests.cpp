@@ -38,8 +38,8 @@ task<int> failing(std::string why) {
 }
 
 task<std::vector<int>> three() {
-    const auto [first, second, third] =
-        co_await when_all(after(20ms, 1), after(1ms, 2), after(10ms, 3));
+    const auto all = co_await when_all(after(20ms, 1), after(1ms, 2), after(10ms, 3));
+    const auto [first, second, third] = all;
     co_return std::vector{first, second, third};
 }
 

@@ -133,9 +133,8 @@ TEST(when_any, cancels_all_when_it_is_cancelled) {
 }
 
 task<int> nested() {
-    const auto outer = co_await when_any(
-        when_any(result_after(1h, 1), result_after(1h, 2)), result_after(1ms, 3)
-    );
+    const auto outer =
+        co_await when_any(when_any(result_after(1h, 1), result_after(1h, 2)), result_after(1ms, 3));
     if (outer.index != 1) co_return 0;
     const auto& inner = *std::get<0>(outer.results);
     if (std::get<0>(inner.results).error() != std::errc::operation_canceled) co_return -1;

@@ -165,6 +165,35 @@ TEST(canceller, begins_with_short_pauses_again_once_all_have_ended) {
     EXPECT_EQ(gaps_in_ms(times), (std::vector<long>{10}));
 }
 
+TEST(canceller, asks_a_new_one_as_often_as_the_first_while_another_takes_long) {
+    scripted_scheduler test;
+    sample_operation stubborn{IORING_OP_RECV}, next{IORING_OP_READ};
+    auto& fate = test.script.on(IORING_OP_RECV).complete(1).after(30s);
+    for (int i = 0; i < 1'000; ++i)
+        fate.cancel_ignored(-EALREADY);
+    test.loop.start(stubborn);
+    test.turn();
+    stubborn.cancel();
+    test.advance(10s); // its pauses are 1 s long by now
+    test.script.on(IORING_OP_READ).never().cancel_ignored(-ENOENT);
+    test.loop.start(next);
+    test.turn();
+    const auto begin = test.script.now();
+    next.cancel();
+    test.finish(next);
+    EXPECT_EQ(test.script.now() - begin, 10ms);
+    test.finish(stubborn);
+}
+
+TEST(canceller, asks_nobody_for_the_sake_of_no_descriptor) {
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_RECV};
+    test.loop.start(op);
+    EXPECT_EQ(test.loop.cancel_operations_on(-1), 0U);
+    op.cancel();
+    test.finish(op);
+}
+
 TEST(canceller, stops_asking_once_the_operation_has_ended) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_RECV};

@@ -127,6 +127,27 @@ TEST(dispatcher, submits_again_what_was_interrupted) {
     }
 }
 
+TEST(dispatcher, does_not_begin_again_what_was_done_although_it_was_interrupted) {
+    class done_anyway final : public operation {
+    public:
+        void prepare(io_uring_sqe& sqe) noexcept override { io_uring_prep_close(&sqe, some_fd); }
+        [[nodiscard]] std::string_view name() const noexcept override { return "close"; }
+        [[nodiscard]] bool can_begin_again() const noexcept override { return false; }
+        void run() noexcept override { over = true; }
+        bool over = false;
+    };
+    for (const int interruption : interruptions) {
+        scripted_scheduler test;
+        done_anyway op;
+        test.script.on(IORING_OP_CLOSE).complete(interruption);
+        test.loop.start(op);
+        test.turn();
+        EXPECT_TRUE(op.over);
+        EXPECT_EQ(op.res(), -EINTR) << interruption;
+        EXPECT_EQ(test.script.count(IORING_OP_CLOSE), 1U);
+    }
+}
+
 TEST(dispatcher, reports_an_interruption_that_was_asked_for_as_a_cancellation) {
     for (const int interruption : interruptions) {
         scripted_scheduler test;
@@ -169,6 +190,54 @@ TEST(dispatcher, waits_for_the_descriptor_as_often_as_it_must) {
     test.loop.start(op);
     test.finish(op);
     EXPECT_EQ(op.results, (std::vector{3}));
+}
+
+TEST(dispatcher, pauses_where_it_is_refused_although_the_descriptor_is_ready) {
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_CONNECT, {some_fd, POLLOUT}};
+    for (int i = 0; i < 10; ++i) {
+        test.script.on(IORING_OP_CONNECT).complete(-EAGAIN);
+        test.script.on(IORING_OP_POLL_ADD).complete(POLLOUT);
+    }
+    test.script.on(IORING_OP_CONNECT).complete(0);
+    const auto begin = test.script.now();
+    test.loop.start(op);
+    test.finish(op);
+    EXPECT_EQ(op.results, (std::vector{0}));
+    // The first wait is a poll alone; then 1, 2, 4 ... 64, 64, 64 ms.
+    EXPECT_EQ(test.script.now() - begin, (1 + 2 + 4 + 8 + 16 + 32 + 64 + 64 + 64) * 1ms);
+}
+
+TEST(dispatcher, waits_for_the_descriptor_again_after_another_was_quicker) {
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_ACCEPT, readable};
+    test.script.on(IORING_OP_ACCEPT).complete(-EAGAIN);
+    test.script.on(IORING_OP_POLL_ADD).complete(POLLIN).after(1s);
+    test.script.on(IORING_OP_ACCEPT).complete(-EAGAIN);
+    test.script.on(IORING_OP_POLL_ADD).complete(POLLIN).after(1h); // nobody comes for long
+    test.script.on(IORING_OP_ACCEPT).complete(9);
+    const auto begin = test.script.now();
+    test.loop.start(op);
+    test.finish(op);
+    EXPECT_EQ(op.results, (std::vector{9}));
+    EXPECT_GE(test.script.now() - begin, 1h); // it is not tried in between
+    EXPECT_EQ(test.script.count(IORING_OP_ACCEPT), 3U);
+}
+
+TEST(dispatcher, cancels_what_pauses_after_a_refusal) {
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_ACCEPT, readable};
+    test.script.on(IORING_OP_ACCEPT).complete(-EAGAIN);
+    test.script.on(IORING_OP_POLL_ADD).complete(POLLIN);
+    test.script.on(IORING_OP_ACCEPT).complete(-EAGAIN);
+    const auto begin = test.script.now();
+    test.loop.start(op);
+    for (int turn = 0; turn < 5; ++turn)
+        test.turn();
+    op.cancel();
+    test.turn();
+    EXPECT_EQ(op.results, (std::vector{-ECANCELED}));
+    EXPECT_EQ(test.script.now(), begin);
 }
 
 TEST(dispatcher, waits_for_a_connection_that_is_being_made_already) {

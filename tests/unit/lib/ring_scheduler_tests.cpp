@@ -168,6 +168,20 @@ TEST(scheduler_on_a_ring, plays_ping_pong_with_another) {
     thread_b.stop();
 }
 
+// An embedder may not run its next turn for a long time: what the last one posted has left by then.
+TEST(scheduler_on_a_ring, wakes_another_before_run_once_returns) {
+    scheduler embedded, other;
+    running thread{other};
+    for (int round = 0; round < 200; ++round) {
+        std::promise<void> ran;
+        call arrived{[&] { ran.set_value(); }};
+        call poster{[&] { EXPECT_TRUE(other.post(arrived)); }};
+        embedded.ready(poster);
+        embedded.run_once(time_point::min());
+        ASSERT_EQ(ran.get_future().wait_for(patience), std::future_status::ready);
+    }
+}
+
 TEST(scheduler_on_a_ring, returns_from_run_once_when_it_is_woken) {
     scheduler loop;
     for (int round = 0; round < 200; ++round) {
@@ -501,9 +515,22 @@ scheduler_options with_submission_thread(scheduler* shared = nullptr) {
     return options;
 }
 
-TEST(scheduler_on_a_ring, works_with_a_submission_thread_that_falls_asleep) {
+TEST(scheduler_on_a_ring, works_with_a_submission_thread) {
     scheduler loop{with_submission_thread()};
     exercise(loop);
+}
+
+TEST(scheduler_on_a_ring, wakes_a_submission_thread_that_has_fallen_asleep) {
+    scheduler loop{with_submission_thread()};
+    for (int round = 0; round < 30; ++round) {
+        const time_point pause_end = clock::now() + 5ms; // five times its idle time
+        while (clock::now() < pause_end)
+            loop.run_once(pause_end);
+        sample_operation nop;
+        loop.start(nop);
+        run_until(loop, [&] { return nop.ended(); });
+        ASSERT_TRUE(nop.ended());
+    }
 }
 
 TEST(scheduler_on_a_ring, shares_a_submission_thread) {
@@ -511,6 +538,12 @@ TEST(scheduler_on_a_ring, shares_a_submission_thread) {
     scheduler second{with_submission_thread(&first)};
     exercise(second);
     exercise(first); // the end of the other has not disturbed it
+}
+
+TEST(scheduler_on_a_ring, cannot_share_the_submission_thread_of_one_that_has_ended) {
+    scheduler first{with_submission_thread()};
+    first.shutdown();
+    EXPECT_THROW(scheduler{with_submission_thread(&first)}, std::system_error);
 }
 
 TEST(scheduler_on_a_ring, runs_posted_items_with_a_submission_thread) {

@@ -51,7 +51,6 @@ TEST(run_state, a_sleeper_is_woken_by_the_first_notification_only) {
     ASSERT_TRUE(state.try_sleep());
     EXPECT_TRUE(state.set_notified());
     EXPECT_FALSE(state.set_notified());
-    EXPECT_FALSE(state.set_stop()); // on its way already
     state.wake_up();
     EXPECT_TRUE(state.take_notified());
     EXPECT_FALSE(state.take_notified());
@@ -64,6 +63,18 @@ TEST(run_state, a_sleeper_is_woken_by_the_first_stop_only) {
     EXPECT_TRUE(state.set_stop());
     EXPECT_FALSE(state.set_stop());
     EXPECT_TRUE(state.set_notified()); // at most one wake-up too many
+}
+
+TEST(run_state, a_sleeper_is_woken_by_a_stop_and_a_wake_although_a_notification_is_on_its_way) {
+    run_state state; // the message of that notification may stand in a queue yet
+    state.enter(phase::running);
+    ASSERT_TRUE(state.try_sleep());
+    EXPECT_TRUE(state.set_notified());
+    EXPECT_TRUE(state.set_woken());
+    EXPECT_TRUE(state.set_stop());
+    state.wake_up();
+    EXPECT_FALSE(state.set_woken()); // it is awake
+    EXPECT_TRUE(state.take_notified());
 }
 
 TEST(run_state, nobody_sleeps_with_a_notification_or_a_stop) {

@@ -225,6 +225,18 @@ TEST(scheduler, does_not_wait_after_it_gave_something_to_the_sink) {
     sink.queue.pop();
 }
 
+TEST(scheduler, hands_to_a_new_sink_what_is_ready_already) {
+    scripted_scheduler test;
+    int runs = 0;
+    call item{[&] { ++runs; }};
+    test.loop.ready(item);
+    collecting_sink sink;
+    test.loop.set_ready_sink(&sink);
+    test.turn();
+    EXPECT_EQ(runs, 0);
+    EXPECT_EQ(sink.queue.pop(), &item);
+}
+
 /// A resident that ends by an item that has to be run.
 class guest final : public coronet::resident {
 public:
@@ -397,6 +409,13 @@ TEST(scheduler, ends_in_its_destructor_what_is_left) {
         test.turn();
     }
     EXPECT_EQ(op.results, (std::vector{-ECANCELED}));
+}
+
+TEST(scheduler, aborts_when_it_is_run_again_after_its_end) {
+    scripted_scheduler test;
+    test.turn();
+    test.loop.shutdown();
+    EXPECT_DEATH(test.turn(), "assertion failed: state.current_phase");
 }
 
 TEST(scheduler, shuts_down_once) {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 namespace coronet {
@@ -22,13 +23,10 @@ using namespace test;
 
 constexpr std::size_t bulk = 50'000'000;
 
-std::byte expected_at(std::size_t place) {
-    return static_cast<std::byte>(place * 2'654'435'761u >> 13);
-}
 std::vector<std::byte> pattern(std::size_t size) {
     std::vector<std::byte> data(size);
     for (std::size_t i = 0; i < size; ++i)
-        data[i] = expected_at(i);
+        data[i] = static_cast<std::byte>(i * 2'654'435'761u >> 13);
     return data;
 }
 
@@ -47,19 +45,21 @@ task<transfer> write_and_finish(stream_socket* to, std::span<const std::byte> da
     static_cast<void>(finished);
     co_return sent;
 }
-task<std::size_t> read_in_small_steps(stream_socket* from) {
+/// Bytes until the end, all of them as in `expected`.
+task<std::size_t> read_in_small_steps(stream_socket* from, std::span<const std::byte> expected) {
     std::array<std::byte, 10'007> room;
     std::size_t place = 0;
     for (;;) {
         const auto received = co_await from->read_some(room);
         if (!received || *received == 0) co_return place;
-        for (std::size_t i = 0; i < *received; ++i)
-            if (room[i] != expected_at(place++)) co_return 0;
+        if (std::memcmp(room.data(), &expected[place], *received) != 0) co_return 0;
+        place += *received;
     }
 }
 task<std::pair<std::size_t, std::size_t>>
 write_to_reader(stream_socket* here, stream_socket* there, std::span<const std::byte> data) {
-    const auto both = co_await when_all(write_and_finish(here, data), read_in_small_steps(there));
+    const auto both =
+        co_await when_all(write_and_finish(here, data), read_in_small_steps(there, data));
     co_return std::pair{std::get<0>(both).bytes, std::get<1>(both)};
 }
 
@@ -70,9 +70,10 @@ TYPED_TEST(bulk_transfer, write_all_reaches_a_slow_reader_whole) {
     EXPECT_EQ(received, bulk);
 }
 
-task<std::pair<transfer, transfer>>
-write_to_exact_reader(stream_socket* here, stream_socket* there, std::span<const std::byte> data,
-                      std::span<std::byte> into) {
+task<std::pair<transfer, transfer>> write_to_exact_reader(
+    stream_socket* here, stream_socket* there, std::span<const std::byte> data,
+    std::span<std::byte> into
+) {
     const auto both = co_await when_all(here->write_all(data), there->read_exactly(into));
     co_return std::pair{std::get<0>(both), std::get<1>(both)};
 }
@@ -86,12 +87,16 @@ TYPED_TEST(bulk_transfer, read_exactly_takes_it_whole) {
     EXPECT_TRUE(into == this->data);
 }
 
-task<transfer> write_parts(stream_socket* to, std::span<const std::byte> data, std::size_t part) {
+std::vector<iovec> cut(std::span<const std::byte> data, std::size_t part) {
     std::vector<iovec> parts;
     for (std::size_t begin = 0; begin < data.size(); begin += part) {
         const auto piece = data.subspan(begin, std::min(part, data.size() - begin));
         parts.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
     }
+    return parts;
+}
+task<transfer> write_parts(stream_socket* to, std::span<const std::byte> data, std::size_t part) {
+    std::vector<iovec> parts = cut(data, part);
     const auto sent = co_await to->write_all(std::span<iovec>(parts));
     const auto finished = co_await to->shutdown(shutdown_of::sending);
     static_cast<void>(finished);
@@ -101,7 +106,7 @@ task<std::pair<std::size_t, std::size_t>> write_parts_to_reader(
     stream_socket* here, stream_socket* there, std::span<const std::byte> data, std::size_t part
 ) {
     const auto both =
-        co_await when_all(write_parts(here, data, part), read_in_small_steps(there));
+        co_await when_all(write_parts(here, data, part), read_in_small_steps(there, data));
     co_return std::pair{std::get<0>(both).bytes, std::get<1>(both)};
 }
 
@@ -123,7 +128,24 @@ TYPED_TEST(bulk_transfer, write_all_that_is_cancelled_tells_what_the_kernel_took
     EXPECT_GT(sent.bytes, 0u);
     EXPECT_LT(sent.bytes, bulk);
     this->pair.here = TypeParam{};
-    EXPECT_EQ(run(read_in_small_steps(&this->pair.there)), sent.bytes);
+    EXPECT_EQ(run(read_in_small_steps(&this->pair.there, this->data)), sent.bytes);
+}
+
+task<transfer> write_parts_within(
+    stream_socket* to, std::span<const std::byte> data, std::size_t part, duration limit
+) {
+    std::vector<iovec> parts = cut(data, part);
+    const std::span<iovec> all{parts};
+    co_return co_await with_timeout(limit, to->write_all(all));
+}
+
+TYPED_TEST(bulk_transfer, write_all_of_many_buffers_that_is_cancelled_tells_what_the_kernel_took) {
+    const auto sent = run(write_parts_within(&this->pair.here, this->data, 9'973, 20ms));
+    EXPECT_EQ(sent.error, std::errc::timed_out);
+    EXPECT_GT(sent.bytes, 0u);
+    EXPECT_LT(sent.bytes, bulk);
+    this->pair.here = TypeParam{};
+    EXPECT_EQ(run(read_in_small_steps(&this->pair.there, this->data)), sent.bytes);
 }
 
 } // namespace

@@ -3,7 +3,6 @@
 // Closing a socket that somebody still uses: what is in flight ends first, what begins meanwhile
 // does not reach the descriptor, and its number is given back only then.
 #include "connected.hpp"
-
 #include "support/open_files.hpp"
 
 #include <coronet/coro/run.hpp>
@@ -16,6 +15,8 @@
 
 #include <array>
 #include <vector>
+
+#include <fcntl.h>
 
 namespace coronet {
 namespace {
@@ -157,6 +158,40 @@ TEST(close, is_not_cut_short_by_a_time_limit) {
     run(close_within_nothing(&pair.here));
     EXPECT_FALSE(pair.here.is_open());
     EXPECT_TRUE(peer_sees_the_end(pair.there));
+}
+
+task<bool> closed_for(tcp_stream* which) {
+    const int before = which->native_handle();
+    const auto closed = co_await which->close();
+    closed.value();
+    co_return ::fcntl(before, F_GETFD) == -1;
+}
+task<std::array<bool, 2>> close_from_two(tcp_stream* which) {
+    const auto all = co_await when_all(read_once(which), closed_for(which), closed_for(which));
+    co_return std::array{std::get<1>(all), std::get<2>(all)};
+}
+
+TEST(close, by_two_ends_for_both_when_it_is_closed) {
+    connected<tcp_stream> pair;
+    EXPECT_EQ(run(close_from_two(&pair.here)), (std::array{true, true}));
+}
+
+task<std::error_code> cancelled_under_close(tcp_stream* which) {
+    // Both are in flight when the socket, which has no descriptor any more, is told to cancel.
+    const auto all = co_await when_all(
+        closed_for(which), async::openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY),
+        [](tcp_stream* asked) -> task<void> {
+            asked->cancel();
+            co_return;
+        }(which),
+        read_once(which)
+    );
+    co_return std::get<1>(all).error();
+}
+
+TEST(cancel, of_a_socket_that_is_being_closed_leaves_others_alone) {
+    connected<tcp_stream> pair;
+    EXPECT_FALSE(run(cancelled_under_close(&pair.here)));
 }
 
 } // namespace

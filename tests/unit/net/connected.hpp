@@ -42,7 +42,8 @@ struct connected {
         unique_fd client{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
         if (::connect(client.get(), at.data(), at.size()) < 0)
             throw std::system_error(errno, std::generic_category(), "connect");
-        here = Stream{unique_fd{::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)}};
+        here =
+            Stream{unique_fd{::accept4(listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)}};
         there = Stream{std::move(client)};
     }
     Stream here;

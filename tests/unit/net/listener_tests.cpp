@@ -2,7 +2,6 @@
 //
 // Listeners and connecting, for TCP and unix sockets alike.
 #include "connected.hpp"
-
 #include "support/open_files.hpp"
 
 #include <coronet/coro/run.hpp>
@@ -41,7 +40,7 @@ task<std::string> exchange(basic_listener<Stream>* from) {
     const auto sent = co_await connected->write_all(byte);
     std::array<std::byte, 1> got{};
     const auto received = co_await accepted->read_some(got);
-    co_return sent && received && got == byte ? "same" : "different";
+    co_return sent&& received&& got == byte ? "same" : "different";
 }
 
 TYPED_TEST(listener, accepts_what_connects) {

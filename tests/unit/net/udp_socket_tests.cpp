@@ -92,9 +92,7 @@ TEST_F(udp, takes_datagrams_of_its_peer_only_once_it_is_connected) {
 
 TEST_F(udp, reports_a_datagram_that_is_too_long) {
     const std::string too_long(70'000, 'x');
-    EXPECT_EQ(
-        run(send_to(&there, too_long, address_of(here))).error(), std::errc::message_size
-    );
+    EXPECT_EQ(run(send_to(&there, too_long, address_of(here))).error(), std::errc::message_size);
 }
 
 TEST_F(udp, reports_a_peer_that_does_not_listen) {
