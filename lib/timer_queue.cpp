@@ -54,7 +54,8 @@ void timer_queue::settle(time_point now) {
 }
 
 void timer_queue::expire(time_point now) noexcept {
-    while (!heap_.empty() && heap_.front().deadline <= now) {
+    // A timer that is armed again for the past has to wait for its next turn.
+    for (std::size_t left = heap_.size(); left > 0 && next_deadline() <= now; --left) {
         timer& due = *heap_.front().owner;
         remove(0);
         due.place_ = timer::unarmed;

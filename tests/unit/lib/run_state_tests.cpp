@@ -160,7 +160,7 @@ TEST(run_state, loses_no_notification_and_no_stop_in_many_rounds) {
 
 // Two owners that wake each other in turn: each lost wake-up would end the game.
 TEST(run_state, two_owners_wake_each_other_in_turn) {
-    constexpr int exchanges = 50'000;
+    constexpr int exchanges = 10'000;
     run_state states[2];
     std::binary_semaphore wakes[2]{std::binary_semaphore{0}, std::binary_semaphore{0}};
     std::atomic<bool> lost{false};
