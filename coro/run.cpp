@@ -57,8 +57,9 @@ sigpipe_blocked::~sigpipe_blocked() {
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-task<void> stop_on_signal(scheduler* home, const signal_set* ending) {
-    const auto came = co_await ending->wait();
+task<void> stop_on_signal(scheduler* home, std::optional<signal_set>* ending) {
+    const auto came = co_await (*ending)->wait();
+    ending->reset();
     if (came)
         home->stop();
     else if (came.error() != std::errc::operation_canceled)

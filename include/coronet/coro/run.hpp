@@ -44,8 +44,8 @@ private:
     void run() noexcept override { begin(home()); }
 };
 
-/// Cancels `home` when SIGINT or SIGTERM comes.
-task<void> stop_on_signal(scheduler* home, const signal_set* ending);
+/// Stops `home` when one of the signals comes, and lets go of them: a second one ends the program.
+task<void> stop_on_signal(scheduler* home, std::optional<signal_set>* ending);
 
 /// EPIPE comes as an error, not as a signal, while this lives: the kernel raises SIGPIPE in the
 /// thread that submits a write to a broken pipe.
@@ -65,7 +65,7 @@ template <class T>
 class main_root final : public root {
 public:
     /// `ending`, if not null, is what ends the task early.
-    main_root(task<T>&& job, const signal_set* ending) noexcept
+    main_root(task<T>&& job, std::optional<signal_set>* ending) noexcept
         : main_(std::move(job)), ending_(ending) {}
     T take() {
         if (watch_) watch_->result().take();
@@ -85,7 +85,7 @@ private:
 
     child<T> main_;
     std::optional<child<void>> watch_;
-    const signal_set* ending_;
+    std::optional<signal_set>* ending_;
 };
 
 /// Begins by a message and tells the thread that waits.
@@ -138,7 +138,7 @@ T run(task<T> main, const run_options& options = {}) {
     if (options.handle_signals) ending.emplace(std::initializer_list<int>{SIGINT, SIGTERM});
     scheduler here{options.scheduler};
     here.run_once(time_point::min()); // whatever can throw, before anything has begun
-    detail::main_root<T> root{std::move(main), ending ? &*ending : nullptr};
+    detail::main_root<T> root{std::move(main), ending ? &ending : nullptr};
     root.begin(here);
     here.run();
     return root.take();

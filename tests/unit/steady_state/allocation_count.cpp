@@ -28,7 +28,10 @@ std::size_t coronet::test::allocation_count() noexcept {
 
 #ifdef CORONET_SANITIZED
 
-#include <sanitizer/allocator_interface.h>
+// As sanitizer/allocator_interface.h has it, which g++ 12 does not bring.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(
+    void (*on_malloc)(const volatile void*, std::size_t), void (*on_free)(const volatile void*)
+);
 
 namespace {
 void on_malloc(const volatile void*, std::size_t) {
