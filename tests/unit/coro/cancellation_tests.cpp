@@ -159,7 +159,8 @@ task<void> keep_outcome(Kind* kind, std::error_code* outcome) {
 template <class Kind>
 task<std::size_t> cancelled_by_descriptor(scope children, Kind* kind, std::error_code* outcome) {
     children.spawn(keep_outcome<Kind>, kind, outcome);
-    co_await async::nop(); // it has been submitted meanwhile
+    const auto turn = co_await async::nop(); // it has been submitted meanwhile
+    static_cast<void>(turn);
     const int fd = [kind] {
         if constexpr (requires { kind->listener; })
             return kind->listener.fd.get();

@@ -200,7 +200,8 @@ TEST(close, reports_a_descriptor_that_is_not_open) {
 
 task<result<void>> close_after_stop(unique_fd fd) {
     scheduler::current()->stop();
-    co_await async::nop(); // the stop has arrived
+    const auto turn = co_await async::nop(); // the stop has arrived
+    static_cast<void>(turn);
     async::close closing{std::move(fd)};
     co_return co_await std::move(closing);
 }
@@ -291,7 +292,8 @@ task<std::size_t> cancel_target(
     const async::splice_end input{from->reader.get()};
     const async::splice_end output{to->writer.get()};
     children.spawn(splice_into, input, output, outcome);
-    co_await async::nop(); // it has been submitted meanwhile
+    const auto turn = co_await async::nop(); // it has been submitted meanwhile
+    static_cast<void>(turn);
     const auto asked = co_await async::cancel(to->writer.get());
     co_return *asked;
 }

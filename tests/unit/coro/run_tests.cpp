@@ -26,11 +26,13 @@ namespace {
 using namespace std::chrono_literals;
 
 task<std::unique_ptr<int>> boxed(int value) {
-    co_await async::nop();
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
     co_return std::make_unique<int>(value);
 }
 task<void> failing() {
-    co_await async::nop();
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
     throw std::runtime_error("main");
 }
 

@@ -196,7 +196,8 @@ TEST(with_scope, rethrows_what_failed_first_of_body_and_child) {
 task<void> spread(scope children, int levels, record* seen) {
     ++seen->ended;
     if (levels == 0) co_return;
-    co_await async::nop();
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
     children.spawn(spread, children, levels - 1, seen);
     children.spawn(spread, children, levels - 1, seen);
 }

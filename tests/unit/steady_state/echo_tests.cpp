@@ -81,7 +81,8 @@ TEST(steady_state, of_an_echo_connection_allocates_nothing) {
 // ---- structured concurrency ----
 
 task<void> child() {
-    co_await async::nop();
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
 }
 task<void> three_children(scope children) {
     for (int i = 0; i < 3; ++i)
