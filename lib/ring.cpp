@@ -6,6 +6,7 @@
 #include "ring_error.hpp"
 
 #include <coronet/detail/assert.hpp>
+#include <coronet/detail/checkers.hpp>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,10 @@ namespace coronet {
 namespace {
 
 constexpr unsigned completions_per_entry = 8;
+
+// The kernel may map a ring where one of another thread has been. ThreadSanitizer does not see how
+// the library unmaps and maps, so it is told that the one comes before the other.
+char mapped_elsewhere_before;
 
 struct named_flag {
     unsigned bit;
@@ -78,6 +83,7 @@ __kernel_timespec to_timespec(duration d) {
 
 ring::ring(const scheduler_options& options, const ring* share_thread_with) {
     set_up(options, share_thread_with);
+    detail::happens_after(&mapped_elsewhere_before);
     try {
         require_features();
     } catch (...) {
@@ -97,6 +103,7 @@ ring::ring(const scheduler_options& options, const ring* share_thread_with) {
 }
 
 ring::~ring() {
+    detail::happens_before(&mapped_elsewhere_before);
     ::io_uring_queue_exit(&ring_);
 }
 

@@ -46,6 +46,10 @@ public:
         throw_error();
         return get();
     }
+    [[nodiscard]] const T& value() const& {
+        throw_error();
+        return **this;
+    }
     [[nodiscard]] T&& value() && {
         throw_error();
         return std::move(get());
