@@ -3,9 +3,7 @@
 
 #include <new>
 
-namespace coronet {
-
-namespace detail {
+namespace coronet::detail {
 
 /// A child in memory of its own, kept by the frame cache as frames are.
 struct scope_children::spawned {
@@ -73,6 +71,4 @@ void scope_base::on_ended(branch&) noexcept {
     children_.body_ended();
 }
 
-} // namespace detail
-
-} // namespace coronet
+} // namespace coronet::detail

@@ -23,7 +23,7 @@ void answer_not_implemented(request, response answer) {
 bool is_known(std::string_view method) {
     static constexpr std::array<std::string_view, 9> known{
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-    return std::find(known.begin(), known.end(), method) != known.end();
+    return std::ranges::find(known, method) != known.end();
 }
 
 handler not_allowed_but(const std::string& allowed) {
