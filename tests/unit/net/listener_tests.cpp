@@ -155,7 +155,9 @@ private:
 
 template <class Stream>
 task<std::pair<std::error_code, bool>> accept_without_descriptors(basic_listener<Stream>* from) {
-    std::error_code refused;
+    // UBSan opens a pipe when it first meets a type with virtual functions: it meets this one here.
+    const auto first = co_await from->accept();
+    std::error_code refused = first.error();
     {
         const no_descriptor_left exhausted;
         const auto accepted = co_await from->accept();
@@ -168,8 +170,11 @@ task<std::pair<std::error_code, bool>> accept_without_descriptors(basic_listener
 TYPED_TEST(listener, keeps_a_connection_for_which_no_descriptor_was_left) {
     basic_listener<TypeParam> from{free_endpoint<TypeParam>()};
     const endpoint at = *from.local_endpoint();
-    const unique_fd client{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    ASSERT_EQ(::connect(client.get(), at.data(), at.size()), 0);
+    const unique_fd clients[2]{
+        unique_fd{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)},
+        unique_fd{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)}};
+    for (const unique_fd& client : clients)
+        ASSERT_EQ(::connect(client.get(), at.data(), at.size()), 0);
     const auto [refused, accepted_later] = run(accept_without_descriptors(&from));
     EXPECT_EQ(refused, std::errc::too_many_files_open);
     EXPECT_TRUE(accepted_later);
