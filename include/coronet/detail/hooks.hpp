@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Named points in the engine at which a test makes a thread wait, act or fail, so that it meets
+// another at the one place where it hurts. Without CORONET_HOOKS (a CMake option; the release
+// build) nothing is compiled in.
+#pragma once
+
+#ifdef CORONET_HOOKS
+
+#include <atomic>
+#include <cstdint>
+
+namespace coronet::detail {
+
+/// The subject is the scheduler, unless said otherwise.
+enum class hook_point : std::uint8_t {
+    loop_head,         // the owner, before it looks at stop and park; a hook may throw here
+    head_passed,       // it saw neither; the turn begins
+    stop_seen,         // it saw stop; before it drains
+    before_sleep,      // before the compare-exchange that announces sleep
+    asleep,            // after it
+    entering,          // before the system call that waits
+    entered,           // after it
+    parking,           // it saw park; before it says so
+    parked,            // it has said so; before it waits
+    unparked,          // it goes on
+    pushing,           // any thread, before it pushes into the mailbox
+    pushed,            // after the push, before the notification
+    taking_mail,       // the owner, after it has cleared the notification
+    unparking,         // whoever releases a guard, before the owner is told
+    cancel_requested,  // an operation has been marked; the subject is the operation
+    before_cancel_sqe, // its cancel request is about to be submitted; the subject is the operation
+    stop_requested,    // a branch has been marked; the subject is the branch
+    resuming,          // before a frame is resumed; the subject is the branch
+    claimed,           // waiters were claimed and the lock was released; the subject is their list
+    before_callback,   // one of them is about to be told; the subject is their list
+    draining,          // after the outer lane was closed
+    drain_round,       // before each look at what is in flight
+    nothing_in_flight, // the look found nothing
+    closing,           // before the driver gives everything back
+    exited,            // the last word
+};
+
+using hook_function = void (*)(hook_point, const void* subject);
+inline std::atomic<hook_function> hook{nullptr};
+
+inline void reach(hook_point point, const void* subject) {
+    if (const hook_function set = hook.load(std::memory_order_acquire)) set(point, subject);
+}
+
+} // namespace coronet::detail
+
+#define CORONET_HOOK(point, subject)                                                               \
+    ::coronet::detail::reach(::coronet::detail::hook_point::point, subject)
+
+#else
+
+#define CORONET_HOOK(point, subject) static_cast<void>(0)
+
+#endif
