@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "thread_creation.hpp"
+
 #include <coronet/runtime.hpp>
 
 #include <cerrno>
@@ -8,7 +10,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 
 namespace coronet {
 
@@ -38,25 +39,6 @@ void pin_this_thread(std::size_t cpu) {
     if (const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof one, &one))
         throw std::system_error(error, std::generic_category(), "pthread_setaffinity_np");
 }
-
-/// Threads created meanwhile inherit the mask: there is no instant at which a signal could reach
-/// them.
-class all_signals_blocked {
-public:
-    all_signals_blocked() {
-        sigset_t all;
-        ::sigfillset(&all);
-        for (int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
-            ::sigdelset(&all, synchronous);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~all_signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    all_signals_blocked(const all_signals_blocked&) = delete;
-    all_signals_blocked& operator=(const all_signals_blocked&) = delete;
-
-private:
-    sigset_t before_{};
-};
 
 } // namespace
 
