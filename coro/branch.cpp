@@ -2,6 +2,7 @@
 #include <coronet/coro/detail/branch.hpp>
 #include <coronet/coro/detail/group.hpp>
 #include <coronet/coro/detail/promise.hpp>
+#include <coronet/detail/hooks.hpp>
 
 #include <utility>
 
@@ -47,6 +48,7 @@ void branch::run() noexcept {
 }
 
 void branch::resume(std::coroutine_handle<> frame) noexcept {
+    CORONET_HOOK(resuming, this);
     loop here{frame};
     running_ = &here;
     do {
@@ -136,6 +138,7 @@ void branch::receive_stop() noexcept {
 
 void branch::stop_here() noexcept {
     stopped_ = true;
+    CORONET_HOOK(stop_requested, this);
     if (leaf_) leaf_->awaiting().cancel();
 }
 

@@ -4,6 +4,8 @@
 #include "dispatcher.hpp"
 #include "timer_queue.hpp"
 
+#include <coronet/detail/hooks.hpp>
+
 #include <liburing.h>
 
 #include <algorithm>
@@ -27,6 +29,7 @@ canceller::~canceller() {
 void canceller::request(operation& op) noexcept {
     if (op.cancel_requested_) return;
     op.cancel_requested_ = true;
+    CORONET_HOOK(cancel_requested, &op);
     left_alone_.erase(op);
     unsent_.push_back(op);
 }
@@ -73,6 +76,7 @@ bool canceller::send_one(operation& op) noexcept {
     case operation::state::queued:
         break; // the dispatcher finds it marked when a slot is free
     default:
+        CORONET_HOOK(before_cancel_sqe, &op);
         io_uring_sqe* sqe = owner_.driver_.cancel_slot();
         if (!sqe) return false;
         io_uring_prep_cancel64(sqe, op.id(), 0);

@@ -37,6 +37,12 @@ public:
     std::size_t request_all() noexcept;
     void forget(operation& op) noexcept;
     void send() noexcept;
+    template <class Visitor>
+    void for_each_live(Visitor& visit) const {
+        for (const operation_list* list : {&asked_, &unsent_, &left_alone_})
+            for (const operation* op = list->front(); op; op = list->after(*op))
+                visit(*op);
+    }
     [[nodiscard]] bool has_unsent() const noexcept { return !unsent_.empty(); }
     void answered(std::int32_t res) noexcept;
 

@@ -27,6 +27,12 @@ bool is_interruption(std::int32_t res) noexcept {
     }
 }
 
+/// They come round again after 49 days.
+std::uint32_t milliseconds_of(time_point time) noexcept {
+    using namespace std::chrono;
+    return static_cast<std::uint32_t>(duration_cast<milliseconds>(time.time_since_epoch()).count());
+}
+
 } // namespace
 
 std::uint64_t operation::id() const noexcept {
@@ -51,6 +57,7 @@ void dispatcher::start(operation& op) noexcept {
     op.cancel_sent_ = false;
     op.attempts_ = 0;
     op.refusals_ = 0;
+    op.started_ = milliseconds_of(now_);
     if (refusing_) [[unlikely]] {
         op.complete(-ECANCELED, 0);
         return;
@@ -59,6 +66,10 @@ void dispatcher::start(operation& op) noexcept {
     ++stats_.operations;
     canceller_.track(op);
     submit(op);
+}
+
+duration dispatcher::age_of(const operation& op) const noexcept {
+    return std::chrono::milliseconds{milliseconds_of(now_) - op.started_};
 }
 
 void dispatcher::submit(operation& op) noexcept {

@@ -49,6 +49,15 @@ public:
     /// Called by the driver for each answer to a cancel request.
     void cancel_answered(std::int32_t res) noexcept { canceller_.answered(res); }
 
+    /// The time, roughly, that operations started from now on remember.
+    void note_time(time_point now) noexcept { now_ = now; }
+    [[nodiscard]] duration age_of(const operation& op) const noexcept;
+    /// Every operation that has not ended, in no order. `visit` changes nothing.
+    template <class Visitor>
+    void for_each_live(Visitor&& visit) const {
+        canceller_.for_each_live(visit);
+    }
+
     [[nodiscard]] std::size_t in_flight_count() const noexcept { return in_flight_; }
 
     /// Ids below this are the driver's own.
@@ -73,6 +82,7 @@ private:
     canceller canceller_;
     restarter restarter_;
     work_queue backlog_; // operations in state `queued`
+    time_point now_{};
     std::size_t in_flight_ = 0;
     std::uint16_t generation_ = 0;
     bool refusing_ = false;

@@ -57,6 +57,8 @@ public:
 
     /// The clock of timers.
     [[nodiscard]] virtual time_point now() const noexcept { return clock::now(); }
+    /// The same, a few milliseconds behind and cheaper to read.
+    [[nodiscard]] virtual time_point coarse_now() const noexcept { return now(); }
     /// For socket(2) and accept4(2).
     [[nodiscard]] virtual int socket_flags() const noexcept = 0;
     /// System calls made by submit_and_wait() and slot().

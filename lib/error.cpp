@@ -22,6 +22,8 @@ public:
             return "no worker thread could be created";
         case errc::would_deadlock:
             return "waiting here would never end";
+        case errc::already_started:
+            return "the scheduler has been started before";
         }
         return "unknown coronet error " + std::to_string(value);
     }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "thread_creation.hpp"
+#include "log.hpp"
 
 #include <coronet/runtime.hpp>
 
 #include <cerrno>
-#include <future>
+#include <exception>
 #include <string>
 #include <system_error>
 
-#include <pthread.h>
 #include <sched.h>
 
 namespace coronet {
@@ -24,81 +23,51 @@ cpu_set_t usable_cpus() {
 }
 
 /// The `index`-th usable CPU, counted round and round.
-std::size_t nth_cpu(const cpu_set_t& usable, std::size_t index) {
+int nth_cpu(const cpu_set_t& usable, std::size_t index) {
     index %= static_cast<std::size_t>(CPU_COUNT(&usable));
-    std::size_t cpu = 0;
-    while (!CPU_ISSET(cpu, &usable) || index-- > 0)
+    int cpu = 0;
+    while (!CPU_ISSET(static_cast<std::size_t>(cpu), &usable) || index-- > 0)
         ++cpu;
     return cpu;
-}
-
-void pin_this_thread(std::size_t cpu) {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    if (const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof one, &one))
-        throw std::system_error(error, std::generic_category(), "pthread_setaffinity_np");
 }
 
 } // namespace
 
 runtime::runtime(const runtime_options& options) {
-    const auto count = options.threads != 0 ? options.threads : static_cast<std::size_t>([] {
-        const cpu_set_t usable = usable_cpus();
-        return CPU_COUNT(&usable);
-    }());
-    for (std::size_t i = 0; i < count; ++i)
-        schedulers_.push_back(std::make_unique<coronet::scheduler>(options.scheduler));
-    try {
-        start_threads(options);
-    } catch (...) {
-        stop();
-        join();
-        throw;
+    const cpu_set_t usable = usable_cpus();
+    const auto cpu_count = static_cast<std::size_t>(CPU_COUNT(&usable));
+    const std::size_t count = options.threads != 0 ? options.threads : cpu_count;
+    for (std::size_t i = 0; i < count; ++i) {
+        scheduler_thread_options wanted;
+        wanted.scheduler = options.scheduler;
+        wanted.name = "crn-s" + std::to_string(i);
+        if (options.pin) wanted.cpu = nth_cpu(usable, i);
+        threads_.emplace_back(wanted);
     }
+    // Those that run already are stopped and joined where one cannot be started.
+    for (auto& each : threads_)
+        each.start();
 }
 
 runtime::~runtime() {
     stop();
-    join();
-}
-
-void runtime::start_threads(const runtime_options& options) {
-    const cpu_set_t usable = usable_cpus();
-    std::vector<std::future<void>> started;
-    {
-        const all_signals_blocked inherited;
-        for (std::size_t i = 0; i < size(); ++i) {
-            std::promise<void> ready;
-            started.push_back(ready.get_future());
-            threads_.emplace_back([this, i, usable, pin = options.pin,
-                                   ready = std::move(ready)]() mutable {
-                try {
-                    const std::string name = "crn-s" + std::to_string(i);
-                    ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
-                    if (pin) pin_this_thread(nth_cpu(usable, i));
-                    at(i).run_once(time_point::min()); // this thread is the owner from here on
-                    ready.set_value();
-                } catch (...) {
-                    ready.set_exception(std::current_exception());
-                    return;
-                }
-                at(i).run();
-            });
-        }
+    try {
+        static_cast<void>(join()
+        ); // all of them, before the first is gone: they may know each other
+    } catch (const std::exception& error) {
+        log::warn(error.what());
     }
-    for (auto& each : started)
-        each.get();
 }
 
 void runtime::stop() noexcept {
-    for (auto& each : schedulers_)
-        each->stop();
+    for (auto& each : threads_)
+        each.stop();
 }
 
-void runtime::join() {
+result<void> runtime::join() {
     for (auto& each : threads_)
-        if (each.joinable()) each.join();
+        if (const auto ended = each.join(); !ended) return ended;
+    return {};
 }
 
 } // namespace coronet

@@ -14,6 +14,7 @@ enum class errc {
     stopped,            ///< the scheduler no longer takes work
     worker_unavailable, ///< the kernel could not create the worker thread that the operation needs
     would_deadlock,     ///< waiting here would wait for this thread itself
+    already_started,    ///< a scheduler is started once
 };
 
 [[nodiscard]] const std::error_category& coronet_category() noexcept;

@@ -94,6 +94,7 @@ private:
     std::uint8_t attempts_ = 0; // submissions that a failed kernel worker cost
     std::uint16_t generation_ = 0;
     std::int32_t res_ = 0;
+    std::uint32_t started_ = 0; // when, in milliseconds; for reports
     scheduler* scheduler_ = nullptr;
 };
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Several schedulers, each on a thread of its own. The threads block all signals, so that a signal
-// reaches the thread that waits for it and never interrupts the kernel's work for a ring.
+// Several schedulers, each on a thread of its own (see scheduler_thread).
 #pragma once
 
 #include <coronet/options.hpp>
+#include <coronet/result.hpp>
 #include <coronet/scheduler.hpp>
+#include <coronet/scheduler_thread.hpp>
 
 #include <cstddef>
-#include <memory>
-#include <thread>
 #include <vector>
 
 namespace coronet {
@@ -24,25 +23,24 @@ class runtime {
 public:
     /// Sets up all rings and starts all threads. Throws std::system_error, with no thread left.
     explicit runtime(const runtime_options& options = {});
-    /// Stops and joins. Not on a thread of its own.
+    /// Stops and joins; on a scheduler's thread it stops only, and each scheduler lives until its
+    /// thread has ended.
     ~runtime();
     runtime(const runtime&) = delete;
     runtime& operator=(const runtime&) = delete;
 
-    [[nodiscard]] std::size_t size() const noexcept { return schedulers_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return threads_.size(); }
     /// Lifetime: of the runtime. Thread: any.
-    [[nodiscard]] scheduler& at(std::size_t index) noexcept { return *schedulers_.at(index); }
+    [[nodiscard]] scheduler& at(std::size_t index) noexcept { return *threads_.at(index); }
 
     /// Asks all schedulers to end what they do. Thread: any.
     void stop() noexcept;
-    /// Waits until all have ended. Thread: the one that made the runtime.
-    void join();
+    /// Waits until all have ended. Errors: as scheduler_thread::join(). Thread: any but a
+    /// scheduler's.
+    result<void> join();
 
 private:
-    void start_threads(const runtime_options& options);
-
-    std::vector<std::unique_ptr<scheduler>> schedulers_;
-    std::vector<std::thread> threads_;
+    std::vector<scheduler_thread> threads_;
 };
 
 } // namespace coronet

@@ -5,24 +5,30 @@
 // submits everything new and waits.
 //
 // The owner is whichever thread runs the loop: the first to do so, for life, unless options say
-// `movable_owner`. Only post(), wake() and stop() may be called from elsewhere. Everything a
-// scheduler was given is finished before it ends: it cancels what is in flight and waits for the
-// last terminal completion.
+// `movable_owner`. What may be called from elsewhere says so. Everything a scheduler was given is
+// finished before it ends: it cancels what is in flight and waits for the last terminal completion.
+// scheduler_thread makes a scheduler with a thread of its own.
 #pragma once
 
 #include <coronet/clock.hpp>
 #include <coronet/operation.hpp>
 #include <coronet/options.hpp>
+#include <coronet/park_guard.hpp>
+#include <coronet/result.hpp>
 #include <coronet/stats.hpp>
 #include <coronet/timer.hpp>
 #include <coronet/work.hpp>
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 namespace coronet {
 
 class driver;
+namespace detail {
+class state_change;
+}
 
 /// Takes ready work instead of the scheduler's own queue, for an embedder with a queue of its own:
 /// it calls run() on each item, once, on the owner thread.
@@ -63,7 +69,8 @@ public:
 
     // ---- running the loop; the calling thread is the owner ----
 
-    /// Runs until stop(), then cancels what is left, waits for it and closes the ring.
+    /// Runs until stop(), then cancels what is left, waits for it and closes the ring. So it does,
+    /// before it lets it through, when an exception leaves the loop.
     void run();
 
     /// One turn: waits until `deadline` if nothing is ready, then runs what is. For a loop inside
@@ -85,6 +92,25 @@ public:
     /// Asks the loop to end. Returns at once, any number of times, also in a signal handler.
     void stop() noexcept;
     [[nodiscard]] bool stop_requested() const noexcept;
+
+    /// Waits until the owner stands still: it runs no user code and makes no call to its ring until
+    /// the guard is gone. A loop run by run_once() stands still inside the next call.
+    ///
+    /// Errors: errc::stopped if it does not run, or has been told to stop; errc::would_deadlock on
+    /// the thread of a scheduler (co_await async_park() there); std::errc::timed_out.
+    /// Thread: any but a scheduler's.
+    [[nodiscard]] result<park_guard> park();
+    [[nodiscard]] result<park_guard> park_for(duration limit);
+
+    /// Waits until the loop has ended: nothing is in flight, every await has been resumed, the ring
+    /// is closed. It does not ask for the end: stop() does.
+    ///
+    /// Errors: errc::would_deadlock on the thread of a scheduler (co_await async_join() there) or
+    /// while this thread holds a park_guard of it; std::errc::timed_out, and the end is still to
+    /// come; errc::stopped in a forked child.
+    /// Thread: any but a scheduler's.
+    [[nodiscard]] result<void> join() noexcept;
+    [[nodiscard]] result<void> join_for(duration limit) noexcept;
 
     // ---- owner only ----
 
@@ -115,6 +141,10 @@ public:
     /// Flags that socket(2) and accept4(2) should be given for descriptors used here.
     [[nodiscard]] int socket_flags() const noexcept;
     [[nodiscard]] scheduler_stats stats() const noexcept;
+    /// What it is at, in words: its state, and what is in flight (which operation, on what, for how
+    /// long, awaited where). Thread: owner; any while it is parked, or as a last resort when it is
+    /// stuck.
+    [[nodiscard]] std::string report() const;
 
     // ---- for the parts of the engine and of coro/ ----
 
@@ -124,9 +154,11 @@ public:
 
 private:
     friend class operation;
-    class engine;
+    friend class scheduler_thread;
+    friend class detail::engine;
+    friend class detail::state_change;
     static std::unique_ptr<driver> default_driver(const scheduler_options& options);
-    std::unique_ptr<engine> engine_;
+    std::shared_ptr<detail::engine> engine_;
 };
 
 } // namespace coronet

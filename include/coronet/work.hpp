@@ -7,6 +7,7 @@
 
 #include <coronet/detail/assert.hpp>
 
+#include <source_location>
 #include <string_view>
 #include <utility>
 
@@ -41,6 +42,9 @@ public:
 
     /// What is waited for, in the words of the man pages ("recv", "timeout").
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+
+    /// Where in the source it is waited for; no file name if nobody knows.
+    [[nodiscard]] virtual std::source_location place() const noexcept { return {}; }
 
 protected:
     ~pending_work() = default;

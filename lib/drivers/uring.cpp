@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <system_error>
 #include <vector>
 
@@ -40,9 +41,11 @@ struct port {
         if (!event) throw std::system_error(errno, std::generic_category(), "eventfd");
     }
     void signal() const noexcept {
+        const int before = errno; // a signal handler must leave it alone
         const std::uint64_t one = 1;
         // It fails only when the counter is full: then the wake-up is already there.
         [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);
+        errno = before;
     }
 
     ring target;
@@ -113,6 +116,11 @@ public:
         port_.reset();
     }
 
+    [[nodiscard]] time_point coarse_now() const noexcept override {
+        timespec now{};
+        ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+        return time_point{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
+    }
     [[nodiscard]] int socket_flags() const noexcept override { return SOCK_CLOEXEC; }
     [[nodiscard]] std::uint64_t enters() const noexcept override {
         return port_ ? own().enters() : 0;

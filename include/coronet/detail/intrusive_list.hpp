@@ -48,8 +48,12 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return head_.next_ == &head_; }
     [[nodiscard]] T* front() noexcept { return at(head_.next_); }
+    [[nodiscard]] const T* front() const noexcept { return at(head_.next_); }
     /// The element after `element`, or null at the end.
     [[nodiscard]] T* after(T& element) noexcept { return at(static_cast<hook&>(element).next_); }
+    [[nodiscard]] const T* after(const T& element) const noexcept {
+        return at(static_cast<const hook&>(element).next_);
+    }
 
     void push_back(T& element) noexcept {
         hook& added = element;
@@ -67,7 +71,7 @@ public:
     }
 
 private:
-    T* at(hook* node) noexcept { return node == &head_ ? nullptr : static_cast<T*>(node); }
+    T* at(hook* node) const noexcept { return node == &head_ ? nullptr : static_cast<T*>(node); }
     hook head_;
 };
 

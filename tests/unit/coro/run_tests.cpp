@@ -166,7 +166,7 @@ TEST_F(sync_wait_test, refuses_to_wait_on_a_schedulers_thread) {
 
 TEST_F(sync_wait_test, refuses_a_stopped_scheduler) {
     others.stop();
-    others.join();
+    EXPECT_TRUE(others.join());
     try {
         static_cast<void>(sync_wait(others.at(0), boxed(1)));
         FAIL() << "nothing was thrown";

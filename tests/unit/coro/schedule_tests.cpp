@@ -105,7 +105,7 @@ task<std::error_code> go(scheduler* other) {
 TEST(schedule_on, a_stopped_scheduler_is_refused) {
     runtime gone{threads(1)};
     gone.stop();
-    gone.join();
+    EXPECT_TRUE(gone.join());
     EXPECT_EQ(run(go(&gone.at(0))), errc::stopped);
 }
 
@@ -205,7 +205,7 @@ task<std::error_code> run_counted_on(scheduler* other, std::shared_ptr<int> argu
 TEST(run_on, a_stopped_scheduler_is_refused_and_the_task_freed) {
     runtime gone{threads(1)};
     gone.stop();
-    gone.join();
+    EXPECT_TRUE(gone.join());
     const auto argument = std::make_shared<int>(1);
     EXPECT_EQ(run(run_counted_on(&gone.at(0), argument)), errc::stopped);
     EXPECT_EQ(argument.use_count(), 1);

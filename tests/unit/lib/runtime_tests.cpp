@@ -126,8 +126,8 @@ TEST(runtime, binds_each_thread_to_a_cpu_on_request) {
 TEST(runtime, stops_from_any_of_its_threads_and_joins) {
     runtime threads{with_threads(2)};
     on(threads.at(1), [&] { threads.stop(); });
-    threads.join();
-    threads.join(); // nothing left to do
+    EXPECT_TRUE(threads.join());
+    EXPECT_TRUE(threads.join()); // nothing left to do
     call late{[] {}};
     EXPECT_FALSE(threads.at(0).post(late));
     EXPECT_FALSE(threads.at(1).post(late));

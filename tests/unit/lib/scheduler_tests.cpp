@@ -89,9 +89,12 @@ TEST(scheduler, runs_posted_items_of_the_owner_too) {
 }
 
 TEST(scheduler, aborts_when_two_threads_run_its_loop) {
-    scripted_scheduler test;
-    test.turn();
-    EXPECT_DEATH(std::thread([&] { test.turn(); }).join(), "assertion failed: owner == here");
+    const auto two_threads = [] {
+        scripted_scheduler test;
+        test.turn();
+        std::thread([&] { test.turn(); }).join();
+    };
+    EXPECT_DEATH(two_threads(), "assertion failed: owner == here");
 }
 
 // ---- waiting ----
@@ -412,10 +415,13 @@ TEST(scheduler, ends_in_its_destructor_what_is_left) {
 }
 
 TEST(scheduler, aborts_when_it_is_run_again_after_its_end) {
-    scripted_scheduler test;
-    test.turn();
-    test.loop.shutdown();
-    EXPECT_DEATH(test.turn(), "assertion failed: state.current_phase");
+    const auto again = [] {
+        scripted_scheduler test;
+        test.turn();
+        test.loop.shutdown();
+        test.turn();
+    };
+    EXPECT_DEATH(again(), "assertion failed: now != phase::exited");
 }
 
 TEST(scheduler, shuts_down_once) {

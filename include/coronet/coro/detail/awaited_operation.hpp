@@ -29,6 +29,7 @@ protected:
     ~awaited_operation();
 
     void run() noexcept override;
+    [[nodiscard]] std::source_location place() const noexcept override { return promise_->place(); }
 
     /// False, and not suspended, if a stop came before.
     bool suspend(promise_base& promise, std::coroutine_handle<> frame) noexcept;

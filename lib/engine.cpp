@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "engine.hpp"
+
+#include "forks.hpp"
+#include "log.hpp"
+
+#include <coronet/detail/hooks.hpp>
+
+#include <algorithm>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace coronet::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+using phase = run_state::phase;
+
+// Where entries are left that the kernel would not take, the loop looks again after this time.
+constexpr duration backlog_pause = 1ms;
+
+} // namespace
+
+engine::engine(scheduler& face, const scheduler_options& wanted, std::unique_ptr<driver> executor)
+    : self(face),
+      options(wanted),
+      driver_(std::move(executor)),
+      dispatcher_(face, *driver_, timers, stats),
+      forks_at_birth_(forks::count()) {}
+
+// ---- the loop ----
+
+void engine::claim() {
+    if (in_forked_child()) throw std::system_error(errc::stopped, "a scheduler of the parent");
+    const phase now = state.current_phase();
+    CORONET_ASSERT(now != phase::exited); // a scheduler runs once
+    const auto here = std::this_thread::get_id();
+    if (now == phase::fresh || now == phase::starting || now == phase::failed) {
+        driver_->enable();
+        owner = here;
+        enter(phase::running);
+    }
+    if (options.movable_owner) owner = here;
+    CORONET_ASSERT(owner == here); // the loop of one scheduler, run by two threads
+}
+
+void engine::run() {
+    const auto alive = shared_from_this(); // whoever waits for the end may destroy the scheduler
+    claim();
+    std::exception_ptr escaped;
+    try {
+        while (pass_head())
+            turn(time_point::max());
+    } catch (...) {
+        escaped = std::current_exception();
+        state.set_stop();
+        while (pass_head()) {
+        }
+    }
+    drain();
+    if (escaped) std::rethrow_exception(escaped);
+}
+
+std::size_t engine::run_once(time_point deadline) {
+    claim();
+    while (state.next_order() == run_state::order::park)
+        stand_still();
+    const std::size_t ran = turn(deadline);
+    // Nobody knows when the next turn will be.
+    if (driver_->owes_wakes()) driver_->submit_and_wait(time_point::min());
+    return ran;
+}
+
+void engine::shut_down() {
+    if (state.current_phase() == phase::exited) return;
+    const auto alive = shared_from_this();
+    claim();
+    state.set_stop();
+    while (pass_head()) {
+    }
+    drain();
+}
+
+bool engine::pass_head() {
+    CORONET_HOOK(loop_head, &self);
+    for (;;) {
+        switch (state.next_order()) {
+        case run_state::order::park:
+            stand_still();
+            break;
+        case run_state::order::drain:
+            CORONET_HOOK(stop_seen, &self);
+            if (state.try_drain()) return false;
+            break;
+        case run_state::order::run:
+            CORONET_HOOK(head_passed, &self);
+            return true;
+        }
+    }
+}
+
+std::size_t engine::turn(time_point deadline) {
+    ++stats.turns;
+    if (collect_mail()) deadline = time_point::min(); // wake() perhaps, and no item
+    dispatcher_.pump();
+    submit_and_perhaps_wait(deadline);
+    dispatcher_.note_time(driver_->coarse_now());
+    driver_->reap(dispatcher_);
+    expire_timers();
+    collect_mail();
+    return run_ready();
+}
+
+/// Whether anybody notified us.
+bool engine::collect_mail() noexcept {
+    if (!state.take_notified()) return false;
+    CORONET_HOOK(taking_mail, &self);
+    work_queue arrived;
+    external.take_all(arrived);
+    internal.take_all(arrived);
+    while (work* item = arrived.pop())
+        make_ready(*item);
+    return true;
+}
+
+void engine::submit_and_perhaps_wait(time_point deadline) noexcept {
+    const bool busy = !ready.empty() || handed_over > 0;
+    if (!busy)
+        wait(deadline);
+    else if (driver_->wants_enter())
+        driver_->submit_and_wait(time_point::min());
+}
+
+void engine::wait(time_point deadline) noexcept {
+    if (timers.unsettled()) timers.settle(driver_->now());
+    deadline = std::min(deadline, timers.next_deadline());
+    if (dispatcher_.backlogged()) deadline = std::min(deadline, driver_->now() + backlog_pause);
+    CORONET_HOOK(before_sleep, &self);
+    if (!state.try_sleep()) {
+        if (driver_->wants_enter()) driver_->submit_and_wait(time_point::min());
+        return;
+    }
+    CORONET_HOOK(asleep, &self);
+    ++stats.sleeps;
+    CORONET_HOOK(entering, &self);
+    driver_->submit_and_wait(deadline);
+    CORONET_HOOK(entered, &self);
+    state.wake_up();
+}
+
+void engine::expire_timers() noexcept {
+    if (timers.empty()) return;
+    const time_point now = driver_->now();
+    timers.settle(now);
+    timers.expire(now);
+}
+
+std::size_t engine::run_ready() noexcept {
+    if (sink) return std::exchange(handed_over, 0);
+    std::size_t ran = 0;
+    for (; ran < options.run_budget; ++ran) {
+        work* item = ready.pop();
+        if (!item) break;
+        item->run();
+    }
+    return ran;
+}
+
+void engine::set_sink(ready_sink* wanted) noexcept {
+    sink = wanted;
+    handed_over = 0;
+    if (!sink) return;
+    while (work* item = ready.pop())
+        make_ready(*item);
+}
+
+// ---- the end ----
+//
+// 1. Nothing new comes in from outside; operations that are started now complete as cancelled.
+// 2. Residents cancel what they have below them; then every operation that is left is asked to end
+//    (the canceller repeats itself).
+// 3. Turns, until nothing is left; step 2 again before each, because what was between two awaits
+//    may have arrived.
+// 4. After a second without progress the log tells what is waited for. It is waited for all the
+//    same: the kernel may still write to it.
+// 5. What still stands in the internal lane is run; the driver gives everything back to the kernel;
+//    then, and only then, those who wait for the end are told.
+
+void engine::drain() {
+    constexpr duration first_pause = 10ms;
+    constexpr duration longest_pause = 100ms;
+    constexpr duration patience = 1s;
+
+    close_outer_lane();
+    CORONET_HOOK(draining, &self);
+    duration pause = first_pause;
+    time_point last_progress = driver_->now();
+    bool reported = false;
+    for (;;) {
+        CORONET_HOOK(drain_round, &self);
+        if (finished()) break;
+        cancel_everything();
+        const std::size_t before = dispatcher_.in_flight_count();
+        const bool progress =
+            turn(driver_->now() + pause) > 0 || dispatcher_.in_flight_count() != before;
+        pause = progress ? first_pause : std::min(2 * pause, longest_pause);
+        if (progress) last_progress = driver_->now();
+        if (!reported && driver_->now() - last_progress > patience) {
+            reported = true;
+            log::warn("stopping: still waiting\n" + report());
+        }
+    }
+    CORONET_HOOK(nothing_in_flight, &self);
+    close();
+}
+
+void engine::close_outer_lane() noexcept {
+    sink = nullptr; // nobody empties it meanwhile: from now on what is ready runs here
+    handed_over = 0;
+    work_queue last;
+    external.close(last);
+    while (work* item = last.pop())
+        make_ready(*item);
+    dispatcher_.refuse_new();
+}
+
+void engine::cancel_everything() noexcept {
+    for (resident* each = residents.front(); each; each = residents.after(*each))
+        each->cancel_all();
+    dispatcher_.request_cancel_of_all();
+}
+
+bool engine::finished() const noexcept {
+    return dispatcher_.in_flight_count() == 0 && resident_count == 0 && ready.empty() &&
+           handed_over == 0 && internal.empty();
+}
+
+void engine::close() noexcept {
+    work_queue last;
+    internal.close(last);
+    while (work* item = last.pop())
+        make_ready(*item);
+    while (!ready.empty())
+        run_ready();
+    CORONET_HOOK(closing, &self);
+    wait_for_callers(); // those to come find nobody asleep, and leave the driver alone
+    stats.enters = driver_->enters();
+    driver_->close();
+    enter(phase::exited);
+}
+
+// ---- from anywhere ----
+
+bool engine::post(mailbox& lane, work& item) noexcept {
+    if (ended()) return false;
+    callers_.fetch_add(1, std::memory_order_acq_rel);
+    CORONET_HOOK(pushing, &self);
+    const bool taken = lane.push(item);
+    if (taken) {
+        CORONET_HOOK(pushed, &self);
+        wake_if(state.set_notified(), messenger());
+    }
+    callers_.fetch_sub(1, std::memory_order_acq_rel);
+    return taken;
+}
+
+void engine::wake() noexcept {
+    if (ended()) return;
+    callers_.fetch_add(1, std::memory_order_acq_rel);
+    wake_if(state.set_woken(), nullptr);
+    callers_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+void engine::stop() noexcept {
+    if (ended()) return;
+    callers_.fetch_add(1, std::memory_order_acq_rel);
+    wake_if(state.set_stop(), nullptr);
+    callers_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+void engine::wake_if(run_state::must_wake needed, driver* from) noexcept {
+    if (!needed) return;
+    wakes.fetch_add(1, std::memory_order_relaxed);
+    driver_->wake(from);
+}
+
+/// Whose ring may carry a wake-up: that of the loop that this thread is in, if it will soon enter.
+driver* engine::messenger() const noexcept {
+    const scheduler* here = scheduler::current();
+    if (!here || here == &self) return nullptr;
+    const engine& sender = *here->engine_;
+    const phase now = sender.state.current_phase();
+    return now == phase::running || now == phase::draining ? sender.driver_.get() : nullptr;
+}
+
+void engine::wait_for_callers() const noexcept {
+    while (callers_.load(std::memory_order_acquire) != 0)
+        std::this_thread::yield();
+}
+
+bool engine::in_forked_child() const noexcept {
+    return forks::count() != forks_at_birth_;
+}
+
+} // namespace coronet::detail

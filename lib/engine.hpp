@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a scheduler is made of: the control word, two lanes of mail, ready work, timers, the
+// dispatcher and its driver. The loop and its end are in engine.cpp; starting, parking and waiting
+// for the end in lifecycle.cpp.
+#pragma once
+
+#include "dispatcher.hpp"
+#include "driver.hpp"
+#include "mailbox.hpp"
+#include "run_state.hpp"
+#include "timer_queue.hpp"
+
+#include <coronet/park_guard.hpp>
+#include <coronet/result.hpp>
+#include <coronet/scheduler.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace coronet::detail {
+
+class engine : public std::enable_shared_from_this<engine> {
+public:
+    engine(scheduler& self, const scheduler_options& wanted, std::unique_ptr<driver> executor);
+
+    // ---- the loop; owner ----
+
+    /// This thread is the owner from here on. Throws std::system_error.
+    void claim();
+    /// Turns until stop, then the end. Whatever leaves a turn as an exception ends it, too, and is
+    /// rethrown.
+    void run();
+    /// One turn, after having stood still if somebody wants that.
+    std::size_t run_once(time_point deadline);
+    /// Stop and the end.
+    void shut_down();
+
+    void make_ready(work& item) noexcept {
+        if (sink) [[unlikely]] {
+            ++handed_over;
+            sink->push(item);
+        } else {
+            ready.push(item);
+        }
+    }
+    void set_sink(ready_sink* wanted) noexcept;
+
+    // ---- any thread ----
+
+    bool post(mailbox& lane, work& item) noexcept;
+    void wake() noexcept;
+    void stop() noexcept;
+    /// Whoever comes now is too late, and is not waited for. So is everybody in a forked child.
+    [[nodiscard]] bool ended() const noexcept {
+        return is_over(state.current_phase()) || in_forked_child();
+    }
+    [[nodiscard]] bool in_forked_child() const noexcept;
+    /// Threads inside post(), wake() or stop().
+    void wait_for_callers() const noexcept;
+
+    // ---- starting, parking, waiting (lifecycle.cpp); any thread ----
+
+    /// The owner is about to be made, or could not be.
+    [[nodiscard]] result<void> begin_start(bool parked) noexcept;
+    void start_failed() noexcept;
+    void wait_until_started() noexcept;
+    [[nodiscard]] bool was_started() const noexcept {
+        return state.current_phase() != run_state::phase::fresh;
+    }
+
+    result<park_guard> park(time_point deadline);
+    void unpark(std::thread::id taker) noexcept;
+    result<void> join(time_point deadline) noexcept;
+    /// For a start that was parked: its count is there already.
+    result<park_guard> take_first_guard();
+
+    enum class answer : std::uint8_t { reached, never, later };
+    answer park(state_waiter& waiting);
+    answer watch_end(state_waiter& waiting) noexcept;
+    /// The waiter leaves the list. False if it has been told, or is about to be.
+    bool forget_park(state_waiter& waiting, std::thread::id taker) noexcept;
+    bool forget_watch(state_waiter& waiting) noexcept;
+    park_guard granted(std::thread::id taker) noexcept { return {shared_from_this(), taker}; }
+    [[nodiscard]] bool join_allowed() noexcept;
+    [[nodiscard]] bool holds_guard(std::thread::id thread) noexcept;
+
+    /// The word, the counts and what is in flight, in words.
+    [[nodiscard]] std::string report() const;
+
+    scheduler& self;
+    const scheduler_options options;
+    run_state state;
+    mailbox external;
+    mailbox internal;
+    work_queue ready;
+    timer_queue timers;
+    scheduler_stats stats;
+    std::unique_ptr<driver> driver_;
+    dispatcher dispatcher_;
+    intrusive_list<resident> residents;
+    std::size_t resident_count = 0;
+    ready_sink* sink = nullptr;
+    std::size_t handed_over = 0;
+    std::thread::id owner;
+    std::atomic<std::uint64_t> wakes{0};
+
+private:
+    // The loop.
+    std::size_t turn(time_point deadline);
+    /// False when it is to end.
+    bool pass_head();
+    bool collect_mail() noexcept;
+    void submit_and_perhaps_wait(time_point deadline) noexcept;
+    void wait(time_point deadline) noexcept;
+    void expire_timers() noexcept;
+    std::size_t run_ready() noexcept;
+
+    // The end.
+    void drain();
+    void close_outer_lane() noexcept;
+    void cancel_everything() noexcept;
+    [[nodiscard]] bool finished() const noexcept;
+    void close() noexcept;
+
+    // Standing still.
+    void stand_still() noexcept;
+    void enter(run_state::phase next) noexcept;
+    static void
+    claim_all(intrusive_list<state_waiter>& from, intrusive_list<state_waiter>& to) noexcept;
+    result<park_guard> wait_until_parked(std::thread::id taker, time_point deadline) noexcept;
+    void drop_taker(std::thread::id taker) noexcept;
+    [[nodiscard]] static bool is_over(run_state::phase now) noexcept {
+        return now == run_state::phase::exited || now == run_state::phase::failed;
+    }
+    void wake_if(run_state::must_wake needed, driver* from) noexcept;
+    [[nodiscard]] driver* messenger() const noexcept;
+
+    // Counted before the control word is touched: an owner that has seen their flag sees them, too,
+    // and does not close the driver under them.
+    std::atomic<unsigned> callers_{0};
+    const unsigned forks_at_birth_;
+
+    // Parkers and those who wait for the end. Rare, and never on the path of an operation.
+    std::mutex waiters_mutex_;
+    std::vector<std::thread::id> takers_; // threads that hold a guard, or want one
+    intrusive_list<state_waiter> park_waiters_;
+    intrusive_list<state_waiter> end_waiters_;
+};
+
+} // namespace coronet::detail

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The engine's start, its standing still, and those who wait for either or for its end. Every phase
+// that somebody may wait for is entered under the waiters' lock, so that none comes between their
+// look and their waiting; they are told after it has been released.
+#include "engine.hpp"
+#include "futex.hpp"
+
+#include <coronet/detail/hooks.hpp>
+
+#include <algorithm>
+
+namespace coronet {
+
+void park_guard::release() noexcept {
+    if (const auto held = std::exchange(parked_, nullptr)) held->unpark(taker_);
+}
+
+namespace detail {
+
+namespace {
+
+using phase = run_state::phase;
+using waiter_list = intrusive_list<state_waiter>;
+
+void tell_all(waiter_list& waiting, bool reached) noexcept {
+    while (state_waiter* each = waiting.pop_front())
+        each->told(reached);
+}
+
+} // namespace
+
+/// Under the lock: from now on only the caller tells them.
+void engine::claim_all(waiter_list& from, waiter_list& to) noexcept {
+    while (state_waiter* each = from.pop_front()) {
+        each->claimed_ = true;
+        to.push_back(*each);
+    }
+}
+
+/// Tells those who have waited for `next`, and those who now wait in vain.
+void engine::enter(phase next) noexcept {
+    waiter_list ended;
+    waiter_list in_vain;
+    {
+        const std::scoped_lock lock{waiters_mutex_};
+        state.enter(next);
+        if (is_over(next)) {
+            claim_all(end_waiters_, ended);
+            claim_all(park_waiters_, in_vain);
+        }
+    }
+    futex::wake_all(state.word());
+    if (next == phase::exited) CORONET_HOOK(exited, &self);
+    tell_all(ended, true);
+    tell_all(in_vain, false);
+}
+
+// ---- start ----
+
+result<void> engine::begin_start(bool parked) noexcept {
+    if (state.try_start(parked)) return {};
+    return state.current_phase() == phase::fresh ? errc::stopped : errc::already_started;
+}
+
+void engine::start_failed() noexcept {
+    enter(phase::failed);
+}
+
+void engine::wait_until_started() noexcept {
+    for (;;) {
+        const auto seen = state.word().load(std::memory_order_acquire);
+        if (run_state::phase_of(seen) != phase::starting) return;
+        futex::wait(state.word(), seen, time_point::max());
+    }
+}
+
+// ---- standing still ----
+
+void engine::stand_still() noexcept {
+    // Whoever waits for a message of ours must not wait for our going on.
+    if (driver_->owes_wakes()) driver_->submit_and_wait(time_point::min());
+    CORONET_HOOK(parking, &self);
+    waiter_list reached;
+    {
+        const std::scoped_lock lock{waiters_mutex_};
+        if (!state.try_park()) return;
+        claim_all(park_waiters_, reached);
+    }
+    futex::wake_all(state.word());
+    tell_all(reached, true);
+    CORONET_HOOK(parked, &self);
+    while (!state.try_unpark()) {
+        const auto seen = state.word().load(std::memory_order_acquire);
+        if (run_state::park_count_of(seen) > 0) futex::wait(state.word(), seen, time_point::max());
+    }
+    CORONET_HOOK(unparked, &self);
+}
+
+result<park_guard> engine::park(time_point deadline) {
+    if (in_forked_child()) return errc::stopped;
+    if (scheduler::current()) return errc::would_deadlock;
+    const auto taker = std::this_thread::get_id();
+    {
+        const std::scoped_lock lock{waiters_mutex_};
+        takers_.push_back(taker);
+    }
+    const auto asked = state.request_park();
+    if (!asked.counted) {
+        drop_taker(taker);
+        return errc::stopped;
+    }
+    wake_if(asked.wake, nullptr);
+    return wait_until_parked(taker, deadline);
+}
+
+result<park_guard> engine::wait_until_parked(std::thread::id taker, time_point deadline) noexcept {
+    for (;;) {
+        const auto seen = state.word().load(std::memory_order_acquire);
+        const phase now = run_state::phase_of(seen);
+        if (now == phase::parked) return granted(taker);
+        const bool in_vain = is_over(now);
+        if (in_vain || clock::now() >= deadline) {
+            unpark(taker);
+            if (in_vain) return errc::stopped;
+            return std::errc::timed_out;
+        }
+        futex::wait(state.word(), seen, deadline);
+    }
+}
+
+result<park_guard> engine::take_first_guard() {
+    const auto taker = std::this_thread::get_id();
+    {
+        const std::scoped_lock lock{waiters_mutex_};
+        takers_.push_back(taker);
+    }
+    return wait_until_parked(taker, time_point::max());
+}
+
+void engine::unpark(std::thread::id taker) noexcept {
+    drop_taker(taker);
+    CORONET_HOOK(unparking, &self);
+    if (state.unpark()) futex::wake_all(state.word());
+}
+
+void engine::drop_taker(std::thread::id taker) noexcept {
+    const std::scoped_lock lock{waiters_mutex_};
+    const auto found = std::ranges::find(takers_, taker);
+    CORONET_ASSERT(found != takers_.end());
+    takers_.erase(found);
+}
+
+engine::answer engine::park(state_waiter& waiting) {
+    if (in_forked_child()) return answer::never;
+    run_state::must_wake wake = false;
+    {
+        const std::scoped_lock lock{waiters_mutex_};
+        takers_.push_back(std::this_thread::get_id());
+        const auto asked = state.request_park();
+        if (!asked.counted) takers_.pop_back();
+        if (!asked.counted || asked.parked) return asked.counted ? answer::reached : answer::never;
+        park_waiters_.push_back(waiting);
+        wake = asked.wake;
+    }
+    wake_if(wake, nullptr);
+    return answer::later;
+}
+
+bool engine::forget_park(state_waiter& waiting, std::thread::id taker) noexcept {
+    {
+        const std::scoped_lock lock{waiters_mutex_};
+        if (waiting.claimed_) return false;
+        park_waiters_.erase(waiting);
+    }
+    unpark(taker);
+    return true;
+}
+
+// ---- the end ----
+
+result<void> engine::join(time_point deadline) noexcept {
+    if (in_forked_child()) return errc::stopped;
+    if (!join_allowed()) return errc::would_deadlock;
+    for (;;) {
+        const auto seen = state.word().load(std::memory_order_acquire);
+        if (is_over(run_state::phase_of(seen))) return {};
+        if (clock::now() >= deadline) return std::errc::timed_out;
+        futex::wait(state.word(), seen, deadline);
+    }
+}
+
+bool engine::join_allowed() noexcept {
+    return !scheduler::current() && !holds_guard(std::this_thread::get_id());
+}
+
+bool engine::holds_guard(std::thread::id thread) noexcept {
+    const std::scoped_lock lock{waiters_mutex_};
+    return std::ranges::find(takers_, thread) != takers_.end();
+}
+
+engine::answer engine::watch_end(state_waiter& waiting) noexcept {
+    if (in_forked_child()) return answer::never;
+    const std::scoped_lock lock{waiters_mutex_};
+    if (is_over(state.current_phase())) return answer::reached;
+    end_waiters_.push_back(waiting);
+    return answer::later;
+}
+
+bool engine::forget_watch(state_waiter& waiting) noexcept {
+    const std::scoped_lock lock{waiters_mutex_};
+    if (waiting.claimed_) return false;
+    end_waiters_.erase(waiting);
+    return true;
+}
+
+} // namespace detail
+} // namespace coronet
