@@ -47,7 +47,8 @@ dispatcher::dispatcher(
       driver_(executor),
       stats_(stats),
       canceller_(*this, timers, stats),
-      restarter_(*this, timers) {}
+      restarter_(*this, timers),
+      now_(executor.coarse_now()) {}
 
 void dispatcher::start(operation& op) noexcept {
     CORONET_ASSERT(op.idle());

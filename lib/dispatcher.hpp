@@ -82,7 +82,7 @@ private:
     canceller canceller_;
     restarter restarter_;
     work_queue backlog_; // operations in state `queued`
-    time_point now_{};
+    time_point now_;
     std::size_t in_flight_ = 0;
     std::uint16_t generation_ = 0;
     bool refusing_ = false;

@@ -43,7 +43,7 @@ void engine::claim() {
         enter(phase::running);
     }
     if (options.movable_owner) owner = here;
-    CORONET_ASSERT(owner == here); // the loop of one scheduler, run by two threads
+    CORONET_ASSERT(owner.load() == here); // the loop of one scheduler, run by two threads
 }
 
 void engine::run() {

@@ -20,7 +20,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
 
 namespace coronet::detail {
 
@@ -79,15 +78,15 @@ public:
     /// For a start that was parked: its count is there already.
     result<park_guard> take_first_guard();
 
-    enum class answer : std::uint8_t { reached, never, later };
+    enum class answer : std::uint8_t { reached, never, would_deadlock, later };
     answer park(state_waiter& waiting);
     answer watch_end(state_waiter& waiting) noexcept;
     /// The waiter leaves the list. False if it has been told, or is about to be.
     bool forget_park(state_waiter& waiting, std::thread::id taker) noexcept;
     bool forget_watch(state_waiter& waiting) noexcept;
     park_guard granted(std::thread::id taker) noexcept { return {shared_from_this(), taker}; }
-    [[nodiscard]] bool join_allowed() noexcept;
-    [[nodiscard]] bool holds_guard(std::thread::id thread) noexcept;
+    [[nodiscard]] bool join_allowed() const noexcept;
+    [[nodiscard]] bool holds_guard(std::thread::id thread) const noexcept;
 
     /// The word, the counts and what is in flight, in words.
     [[nodiscard]] std::string report() const;
@@ -106,7 +105,7 @@ public:
     std::size_t resident_count = 0;
     ready_sink* sink = nullptr;
     std::size_t handed_over = 0;
-    std::thread::id owner;
+    std::atomic<std::thread::id> owner; // written by the owner
     std::atomic<std::uint64_t> wakes{0};
 
 private:
@@ -133,7 +132,6 @@ private:
     static void
     claim_all(intrusive_list<state_waiter>& from, intrusive_list<state_waiter>& to) noexcept;
     result<park_guard> wait_until_parked(std::thread::id taker, time_point deadline) noexcept;
-    void drop_taker(std::thread::id taker) noexcept;
     [[nodiscard]] static bool is_over(run_state::phase now) noexcept {
         return now == run_state::phase::exited || now == run_state::phase::failed;
     }
@@ -147,7 +145,6 @@ private:
 
     // Parkers and those who wait for the end. Rare, and never on the path of an operation.
     std::mutex waiters_mutex_;
-    std::vector<std::thread::id> takers_; // threads that hold a guard, or want one
     intrusive_list<state_waiter> park_waiters_;
     intrusive_list<state_waiter> end_waiters_;
 };

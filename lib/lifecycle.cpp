@@ -5,10 +5,11 @@
 // look and their waiting; they are told after it has been released.
 #include "engine.hpp"
 #include "futex.hpp"
+#include "guard_table.hpp"
 
 #include <coronet/detail/hooks.hpp>
 
-#include <algorithm>
+#include <utility>
 
 namespace coronet {
 
@@ -101,13 +102,10 @@ result<park_guard> engine::park(time_point deadline) {
     if (in_forked_child()) return errc::stopped;
     if (scheduler::current()) return errc::would_deadlock;
     const auto taker = std::this_thread::get_id();
-    {
-        const std::scoped_lock lock{waiters_mutex_};
-        takers_.push_back(taker);
-    }
+    if (!guard_table::of_process().add(taker, *this)) return errc::would_deadlock;
     const auto asked = state.request_park();
     if (!asked.counted) {
-        drop_taker(taker);
+        guard_table::of_process().remove(taker, *this);
         return errc::stopped;
     }
     wake_if(asked.wake, nullptr);
@@ -131,39 +129,33 @@ result<park_guard> engine::wait_until_parked(std::thread::id taker, time_point d
 
 result<park_guard> engine::take_first_guard() {
     const auto taker = std::this_thread::get_id();
-    {
-        const std::scoped_lock lock{waiters_mutex_};
-        takers_.push_back(taker);
-    }
+    const bool added = guard_table::of_process().add(taker, *this);
+    CORONET_ASSERT(added); // its owner has run nothing yet that could hold a guard
     return wait_until_parked(taker, time_point::max());
 }
 
 void engine::unpark(std::thread::id taker) noexcept {
-    drop_taker(taker);
+    guard_table::of_process().remove(taker, *this);
     CORONET_HOOK(unparking, &self);
     if (state.unpark()) futex::wake_all(state.word());
 }
 
-void engine::drop_taker(std::thread::id taker) noexcept {
-    const std::scoped_lock lock{waiters_mutex_};
-    const auto found = std::ranges::find(takers_, taker);
-    CORONET_ASSERT(found != takers_.end());
-    takers_.erase(found);
-}
-
 engine::answer engine::park(state_waiter& waiting) {
     if (in_forked_child()) return answer::never;
-    run_state::must_wake wake = false;
+    const auto taker = std::this_thread::get_id();
+    if (!guard_table::of_process().add(taker, *this)) return answer::would_deadlock;
+    run_state::park_answer asked{};
     {
         const std::scoped_lock lock{waiters_mutex_};
-        takers_.push_back(std::this_thread::get_id());
-        const auto asked = state.request_park();
-        if (!asked.counted) takers_.pop_back();
-        if (!asked.counted || asked.parked) return asked.counted ? answer::reached : answer::never;
-        park_waiters_.push_back(waiting);
-        wake = asked.wake;
+        asked = state.request_park();
+        if (asked.counted && !asked.parked) park_waiters_.push_back(waiting);
     }
-    wake_if(wake, nullptr);
+    if (!asked.counted) {
+        guard_table::of_process().remove(taker, *this);
+        return answer::never;
+    }
+    if (asked.parked) return answer::reached;
+    wake_if(asked.wake, nullptr);
     return answer::later;
 }
 
@@ -190,13 +182,12 @@ result<void> engine::join(time_point deadline) noexcept {
     }
 }
 
-bool engine::join_allowed() noexcept {
+bool engine::join_allowed() const noexcept {
     return !scheduler::current() && !holds_guard(std::this_thread::get_id());
 }
 
-bool engine::holds_guard(std::thread::id thread) noexcept {
-    const std::scoped_lock lock{waiters_mutex_};
-    return std::ranges::find(takers_, thread) != takers_.end();
+bool engine::holds_guard(std::thread::id thread) const noexcept {
+    return guard_table::of_process().contains(thread, *this);
 }
 
 engine::answer engine::watch_end(state_waiter& waiting) noexcept {

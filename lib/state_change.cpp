@@ -16,6 +16,7 @@ bool state_change::begin(scheduler& home) {
     }
     const auto answer = wanted_ == to::parked ? target.park(*this) : target.watch_end(*this);
     if (answer == engine::answer::never) error_ = errc::stopped;
+    if (answer == engine::answer::would_deadlock) error_ = errc::would_deadlock;
     return answer == engine::answer::later;
 }
 

@@ -60,7 +60,8 @@ public:
 ///
 /// Result: a guard that holds it; it goes on when the last guard is gone.
 /// Errors: errc::stopped if it does not run or has been told to stop; errc::would_deadlock if it is
-/// the scheduler of this coroutine; std::errc::operation_canceled.
+/// the scheduler of this coroutine, or holds (perhaps through others) a guard of that one;
+/// std::errc::operation_canceled.
 /// Cancel: total. A guard that was granted first is delivered.
 /// Lifetime: `target` outlives the await.
 /// Thread: owner (of this coroutine's scheduler).

@@ -94,7 +94,7 @@ TEST(scheduler, aborts_when_two_threads_run_its_loop) {
         test.turn();
         std::thread([&] { test.turn(); }).join();
     };
-    EXPECT_DEATH(two_threads(), "assertion failed: owner == here");
+    EXPECT_DEATH(two_threads(), "assertion failed: owner");
 }
 
 // ---- waiting ----

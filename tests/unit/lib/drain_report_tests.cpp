@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// An end that does not come explains itself: after a second the log names each operation that is
+// waited for.
+#include "scripted_scheduler.hpp"
+
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <sstream>
+#include <string>
+
+namespace coronet::testing {
+namespace {
+
+/// What is logged while this lives.
+class logged {
+public:
+    logged() : before_(spdlog::default_logger()) {
+        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+            "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)
+        ));
+    }
+    ~logged() { spdlog::set_default_logger(before_); }
+    logged(const logged&) = delete;
+    logged& operator=(const logged&) = delete;
+    [[nodiscard]] std::string text() const { return text_.str(); }
+
+private:
+    std::shared_ptr<spdlog::logger> before_;
+    std::ostringstream text_;
+};
+
+TEST(drain, names_what_it_waits_for_after_a_second_without_progress) {
+    using namespace std::chrono_literals;
+    const logged log;
+    scripted_scheduler test;
+    sample_operation slow{IORING_OP_READ, {7}};
+    auto& fate = test.script.on(IORING_OP_READ).after(5s).complete(3);
+    for (int i = 0; i < 12; ++i)
+        fate.cancel_ignored(-EALREADY);
+    test.loop.start(slow);
+    test.turn();
+    test.loop.shutdown();
+    EXPECT_EQ(slow.end(), 3); // it was waited for all the same
+    EXPECT_NE(log.text().find("draining, told to stop"), std::string::npos) << log.text();
+    EXPECT_NE(log.text().find("on descriptor 7, for 1."), std::string::npos) << log.text();
+    EXPECT_NE(log.text().find("asked to end"), std::string::npos) << log.text();
+}
+
+TEST(drain, that_makes_progress_reports_nothing) {
+    const logged log;
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_READ, {7}};
+    test.loop.start(op);
+    test.turn();
+    test.loop.shutdown();
+    EXPECT_EQ(log.text(), "");
+}
+
+} // namespace
+} // namespace coronet::testing
