@@ -87,6 +87,10 @@ scheduler_thread::~scheduler_thread() {
 
 void scheduler_thread::let_go() noexcept {
     if (!shared_) return;
+    if (shared_->loop.engine_->in_forked_child()) {
+        static_cast<void>(new std::shared_ptr<shared>(std::move(shared_))); // the parent's
+        return;
+    }
     stop();
     if (shared_->loop.engine_->join_allowed())
         shared_->reap();
