@@ -3,6 +3,7 @@
 #include <coronet/coro/detail/group.hpp>
 #include <coronet/coro/detail/promise.hpp>
 #include <coronet/detail/hooks.hpp>
+#include <coronet/detail/cancel_batch.hpp>
 
 #include <utility>
 
@@ -49,6 +50,7 @@ void branch::run() noexcept {
 
 void branch::resume(std::coroutine_handle<> frame) noexcept {
     CORONET_HOOK(resuming, this);
+    require_no_list_lock();
     loop here{frame};
     running_ = &here;
     do {
