@@ -24,6 +24,8 @@ public:
             return "waiting here would never end";
         case errc::already_started:
             return "the scheduler has been started before";
+        case errc::closed:
+            return "the channel has been closed";
         }
         return "unknown coronet error " + std::to_string(value);
     }

@@ -15,6 +15,7 @@ enum class errc {
     worker_unavailable, ///< the kernel could not create the worker thread that the operation needs
     would_deadlock,     ///< waiting here would wait for this thread itself
     already_started,    ///< a scheduler is started once
+    closed,             ///< the channel has been closed
 };
 
 [[nodiscard]] const std::error_category& coronet_category() noexcept;

@@ -32,6 +32,7 @@ enum class hook_point : std::uint8_t {
     before_cancel_sqe, // its cancel request is about to be submitted; the subject is the operation
     stop_requested,    // a branch has been marked; the subject is the branch
     resuming,          // before a frame is resumed; the subject is the branch
+    waiting,           // an await was added to a list of waiters, which is the subject
     claimed,           // waiters were claimed and the lock was released; the subject is their list
     before_callback,   // one of them is about to be told; the subject is their list
     draining,          // after the outer lane was closed
