@@ -7,8 +7,11 @@ namespace coronet::detail {
 
 awaited_operation::~awaited_operation() {
     if (!idle())
-        die("a coroutine was destroyed while this await's operation was in flight",
-            promise_->place());
+        die("a coroutine was destroyed while this await's operation was in flight", place());
+}
+
+std::source_location awaited_operation::place() const noexcept {
+    return promise_ ? promise_->place() : std::source_location{};
 }
 
 bool awaited_operation::suspend(promise_base& promise, std::coroutine_handle<> frame) noexcept {

@@ -11,6 +11,11 @@ namespace coronet::detail {
 
 branch::branch(group& starter) noexcept : group_(starter), where_(&starter.home()) {}
 
+branch::~branch() {
+    if (list_hook<group>::linked()) [[unlikely]]
+        die("a coroutine was destroyed while this await's tasks were running", group_.place());
+}
+
 void branch::start(promise_base& root, std::coroutine_handle<> handle) noexcept {
     root.run_as_root_of(*this);
     next_ = handle;

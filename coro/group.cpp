@@ -2,6 +2,8 @@
 #include <coronet/coro/detail/group.hpp>
 #include <coronet/coro/detail/promise.hpp>
 
+#include <utility>
+
 namespace coronet::detail {
 
 void group::open(promise_base& waiting, std::coroutine_handle<> handle) noexcept {
@@ -37,7 +39,11 @@ void group::cancel() noexcept {
 void group::run() noexcept {
     branch& waiting = waiting_->in_branch();
     waiting.clear_leaf();
-    waiting.resume(handle_);
+    waiting.resume(std::exchange(handle_, nullptr));
+}
+
+std::source_location group::place() const noexcept {
+    return waiting_ ? waiting_->place() : std::source_location{};
 }
 
 } // namespace coronet::detail

@@ -43,7 +43,7 @@ public:
     /// What is waited for, in the words of the man pages ("recv", "timeout").
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
-    /// Where in the source it is waited for; no file name if nobody knows.
+    /// The await in the source that waits for it; line 0 when there is none. For reports.
     [[nodiscard]] virtual std::source_location place() const noexcept { return {}; }
 
 protected:

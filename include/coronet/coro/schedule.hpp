@@ -29,7 +29,7 @@ public:
             error_ = std::make_error_code(std::errc::operation_canceled);
             return false;
         }
-        return depart(frame);
+        return depart();
     }
     result<void> await_resume() const noexcept {
         if (error_) return error_;
@@ -38,9 +38,10 @@ public:
 
     void cancel() noexcept override {} // it arrives soon
     [[nodiscard]] std::string_view name() const noexcept override { return "schedule_on"; }
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
 private:
-    bool depart(std::coroutine_handle<> frame) noexcept;
+    bool depart() noexcept;
     void run() noexcept override { waiter_.resume(); }
 
     scheduler& target_;

@@ -95,6 +95,7 @@ public:
 
     void cancel() noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "join"; }
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
     void run() noexcept override { waiter_.resume(); }
 
 private:
@@ -107,7 +108,7 @@ private:
 class scope_base : public group, private scope_children::listener {
 protected:
     scope_base() noexcept = default;
-    ~scope_base() = default;
+    ~scope_base() { require_over(); } // before the children's list is gone
 
     void open_scope(promise_base& waiting, std::coroutine_handle<> frame) noexcept;
     [[nodiscard]] scope handle() noexcept;

@@ -33,6 +33,7 @@ public:
 
     void cancel() noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "sleep"; }
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
 private:
     void start() noexcept;

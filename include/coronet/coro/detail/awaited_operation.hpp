@@ -11,6 +11,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 
 namespace coronet::detail {
 
@@ -21,6 +22,7 @@ public:
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
         return suspend(frame.promise(), frame);
     }
+    [[nodiscard]] std::source_location place() const noexcept override;
 
 protected:
     awaited_operation() noexcept = default;
@@ -29,7 +31,6 @@ protected:
     ~awaited_operation();
 
     void run() noexcept override;
-    [[nodiscard]] std::source_location place() const noexcept override { return promise_->place(); }
 
     /// False, and not suspended, if a stop came before.
     bool suspend(promise_base& promise, std::coroutine_handle<> frame) noexcept;

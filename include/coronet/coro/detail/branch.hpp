@@ -28,7 +28,8 @@ public:
     explicit branch(group& starter) noexcept;
     branch(const branch&) = delete;
     branch& operator=(const branch&) = delete;
-    ~branch() = default;
+    /// Not while it runs: the frame that waits for its group was destroyed too early.
+    ~branch();
 
     /// Makes `root` this branch's first frame and has it run soon, at home.
     void start(promise_base& root, std::coroutine_handle<> handle) noexcept;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Branches that one frame has started and waits for: the base of scope, when_all, when_any,
-// with_timeout, with_stop and run_on, and of the root of everything. It ends when its last branch
-// has, never before; cancelling it asks every branch to end. It lives in the frame that waits and
-// is used at home only.
+// with_timeout, with_stop, shield and run_on, and of the root of everything. It ends when its last
+// branch has, never before; cancelling it asks every branch to end. It lives in the frame that
+// waits and is used at home only.
 #pragma once
 
 #include <coronet/coro/detail/branch.hpp>
@@ -12,6 +12,8 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <source_location>
+#include <string_view>
 
 namespace coronet::detail {
 
@@ -25,9 +27,11 @@ public:
     [[nodiscard]] const inplace_stop_source& stop_source() const noexcept { return stop_source_; }
     [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
-    /// Asks all branches to end, those to come too.
-    void cancel() noexcept final;
+    /// Asks all branches to end, those to come too. A shield overrides it: what asks from outside
+    /// comes this way.
+    void cancel() noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "tasks"; }
+    [[nodiscard]] std::source_location place() const noexcept override;
 
     /// A branch begins, and has ended at home.
     void add(branch& started) noexcept;
@@ -35,7 +39,12 @@ public:
 
 protected:
     group() noexcept = default;
-    ~group() = default;
+    ~group() { require_over(); }
+    /// No frame waits for it any more. Said in the words of the await, for destructors.
+    void require_over() const noexcept {
+        if (handle_) [[unlikely]]
+            die("a coroutine was destroyed while this await's tasks were running", place());
+    }
 
     /// The frame that waits suspends here; its branch is where the group's home is.
     void open(promise_base& waiting, std::coroutine_handle<> handle) noexcept;
