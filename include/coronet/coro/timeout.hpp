@@ -41,9 +41,15 @@ inline transfer timed_out(transfer answer) noexcept {
     return answer;
 }
 
-/// A single operation with a limit: no frame and no branch, just a timer beside it.
+inline std::error_code timed_out(std::error_code answer) noexcept {
+    if (answer == std::errc::operation_canceled) return std::make_error_code(std::errc::timed_out);
+    return answer;
+}
+
+/// A single operation with a limit: no frame and no branch, just a timer beside it. (Before it: if
+/// this is destroyed too early, the operation is to say so.)
 template <class Operation, class Limit>
-class [[nodiscard]] timed_operation final : public Operation, private timer {
+class [[nodiscard]] timed_operation final : private timer, public Operation {
 public:
     timed_operation(Limit limit, Operation&& limited) noexcept
         : Operation(std::move(limited)), limit_(limit) {}
@@ -128,7 +134,8 @@ concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_opera
 /// Awaits `limited` for as long as `limit` (a duration, or a point in time of coronet::clock)
 /// allows.
 ///
-/// Result: what `limited` gives; a task<T> gives result<T>.
+/// Result: what `limited` gives; a task<T> gives result<T>, unless a T can tell an error itself
+/// (result<U>, transfer, std::error_code).
 /// Errors: those of `limited`; std::errc::timed_out if it was cancelled because the limit had
 /// passed. Cancel: as `limited`. Lifetime: `limited` is taken over; awaited at once. Thread: owner.
 template <detail::time_limit When, detail::leaf_operation A>

@@ -128,6 +128,30 @@ TEST(with_timeout, gives_the_value_of_a_task_that_made_one_although_cancelled) {
     EXPECT_EQ(*run(stubborn_within(1ms)), 8);
 }
 
+task<std::error_code> error_of_a_sleep(duration delay) {
+    const auto slept = co_await sleep_for(delay);
+    co_return slept.error();
+}
+task<std::error_code> error_within(duration delay, duration limit) {
+    co_return co_await with_timeout(limit, error_of_a_sleep(delay));
+}
+
+TEST(with_timeout, keeps_an_error_code_an_error_code_and_names_the_limit_in_it) {
+    EXPECT_EQ(run(error_within(1ms, 1h)), std::error_code{});
+    EXPECT_EQ(run(error_within(1h, 1ms)), std::errc::timed_out);
+}
+
+task<std::error_code> own_error() {
+    co_return std::make_error_code(std::errc::permission_denied);
+}
+task<std::error_code> own_error_within(duration limit) {
+    co_return co_await with_timeout(limit, own_error());
+}
+
+TEST(with_timeout, leaves_an_error_code_alone_that_is_not_the_limits) {
+    EXPECT_EQ(run(own_error_within(0s)), std::errc::permission_denied);
+}
+
 task<void> throwing() {
     throw std::runtime_error("own");
     co_return;

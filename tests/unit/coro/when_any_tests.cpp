@@ -145,5 +145,18 @@ TEST(when_any, cancels_a_nested_when_any) {
     EXPECT_EQ(run(nested()), 3);
 }
 
+task<std::error_code> error_of_a_sleep(duration delay) {
+    const auto slept = co_await sleep_for(delay);
+    co_return slept.error();
+}
+task<std::error_code> code_of_the_second() {
+    const auto first = co_await when_any(sleep_for(1ms), error_of_a_sleep(1h));
+    co_return std::get<1>(first.results);
+}
+
+TEST(when_any, gives_an_error_code_as_it_is) {
+    EXPECT_EQ(run(code_of_the_second()), std::errc::operation_canceled);
+}
+
 } // namespace
 } // namespace coronet

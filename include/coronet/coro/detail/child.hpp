@@ -46,9 +46,14 @@ private:
     std::optional<branch> line_;
 };
 
+/// Whether a T can say by itself that there was an error.
+template <class T>
+inline constexpr bool tells_errors =
+    is_result<T> || std::same_as<T, transfer> || std::same_as<T, std::error_code>;
+
 /// result<T>, but what can tell an error already stays what it is.
 template <class T>
-using as_result = std::conditional_t<is_result<T> || std::same_as<T, transfer>, T, result<T>>;
+using as_result = std::conditional_t<tells_errors<T>, T, result<T>>;
 
 /// One that tells `error`.
 template <class R>
