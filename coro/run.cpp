@@ -57,11 +57,11 @@ sigpipe_blocked::~sigpipe_blocked() {
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-task<void> stop_on_signal(scheduler* home, std::optional<signal_set>* ending) {
+task<void> cancel_on_signal(group* everything, std::optional<signal_set>* ending) {
     const auto came = co_await (*ending)->wait();
     ending->reset();
     if (came)
-        home->stop();
+        everything->cancel();
     else if (came.error() != std::errc::operation_canceled)
         throw std::system_error(came.error(), "waiting for signals");
 }

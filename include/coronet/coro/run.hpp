@@ -19,7 +19,7 @@ namespace coronet {
 
 struct run_options {
     scheduler_options scheduler{};
-    bool handle_signals = true; ///< SIGINT and SIGTERM cancel the task
+    bool handle_signals = true; ///< SIGINT and SIGTERM cancel the task; shields hold
 };
 
 namespace detail {
@@ -44,8 +44,9 @@ private:
     void run() noexcept override { begin(home()); }
 };
 
-/// Stops `home` when one of the signals comes, and lets go of them: a second one ends the program.
-task<void> stop_on_signal(scheduler* home, std::optional<signal_set>* ending);
+/// Cancels `everything` when one of the signals comes, and lets go of them: a second one ends the
+/// program. The scheduler is not stopped, as that would reach into shields; it ends with the task.
+task<void> cancel_on_signal(group* everything, std::optional<signal_set>* ending);
 
 /// EPIPE comes as an error, not as a signal, while this lives: the kernel raises SIGPIPE in the
 /// thread that submits a write to a broken pipe.
@@ -75,7 +76,7 @@ public:
 private:
     void start_children() noexcept override {
         // First: threads that main starts inherit the blocked signals.
-        if (ending_) watch_.emplace(stop_on_signal(&home(), ending_)).start(*this);
+        if (ending_) watch_.emplace(cancel_on_signal(this, ending_)).start(*this);
         main_.start(*this);
     }
     void on_ended(branch& line) noexcept override {
