@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The function of on_stop() is called once, by the stop that reaches it, before what it stands for
+// is asked to end; and never when that has ended first.
+#include <coronet/coro/on_stop.hpp>
+#include <coronet/coro/operations.hpp>
+#include <coronet/coro/run.hpp>
+#include <coronet/coro/scope.hpp>
+#include <coronet/coro/shield.hpp>
+#include <coronet/coro/sleep.hpp>
+#include <coronet/coro/stop.hpp>
+#include <coronet/coro/timeout.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace coronet {
+namespace {
+
+using namespace std::chrono_literals;
+using events = std::vector<const char*>;
+
+/// What on_stop() calls.
+struct noting {
+    events* into;
+    void operator()() const { into->push_back("told"); }
+};
+
+task<int> sleeps(duration delay, events* seen) {
+    const auto slept = co_await sleep_for(delay);
+    seen->push_back(slept ? "slept" : "cancelled");
+    co_return slept ? 1 : 2;
+}
+task<int> announced(duration delay, events* seen) {
+    noting tell{seen};
+    co_return co_await on_stop(sleeps(delay, seen), tell);
+}
+
+task<result<int>> limited(events* seen) {
+    co_return co_await with_timeout(1ms, announced(1h, seen));
+}
+
+TEST(on_stop, calls_once_before_what_it_awaits_is_cancelled) {
+    events seen;
+    const auto ended = run(limited(&seen));
+    EXPECT_EQ(*ended, 2);
+    EXPECT_EQ(seen, (events{"told", "cancelled"}));
+}
+
+TEST(on_stop, does_not_call_when_nothing_stops_it) {
+    events seen;
+    EXPECT_EQ(run(announced(0ms, &seen)), 1);
+    EXPECT_EQ(seen, (events{"slept"}));
+}
+
+task<int> stopped_with(inplace_stop_token token, events* seen) {
+    co_return co_await with_stop(token, announced(1h, seen));
+}
+
+TEST(on_stop, calls_at_once_when_a_stop_came_before) {
+    inplace_stop_source source;
+    source.request_stop();
+    events seen;
+    EXPECT_EQ(run(stopped_with(source.get_token(), &seen)), 2);
+    EXPECT_EQ(seen, (events{"told", "cancelled"}));
+}
+
+struct noting_thread {
+    std::thread::id* into;
+    void operator()() const { *into = std::this_thread::get_id(); }
+};
+task<void> stopped_from_outside(std::thread::id* told_on) {
+    inplace_stop_source source;
+    std::thread stopper{[&source] { source.request_stop(); }};
+    noting_thread tell{told_on};
+    const auto slept = co_await with_stop(source.get_token(), on_stop(sleep_for(1h), tell));
+    static_cast<void>(slept);
+    stopper.join();
+}
+
+TEST(on_stop, calls_on_the_owner_thread_whoever_stops) {
+    std::thread::id told_on;
+    run(stopped_from_outside(&told_on));
+    EXPECT_EQ(told_on, std::this_thread::get_id());
+}
+
+/// Two operations end in one turn. What the first belongs to has ended, and its frame is about to
+/// go on, when the second has it stopped.
+task<void> quick(events* seen) {
+    noting tell{seen};
+    const auto done = co_await on_stop(async::nop(), tell);
+    seen->push_back(done ? "done" : "cancelled");
+}
+task<void> stop_siblings(scope siblings) {
+    const auto done = co_await async::nop();
+    static_cast<void>(done);
+    siblings.request_stop();
+}
+task<void> spawn_stopper(scope siblings) {
+    siblings.spawn(stop_siblings, siblings);
+    co_return;
+}
+task<void> stop_as_it_ends(scope children, events* seen) {
+    children.spawn(quick, seen);
+    children.spawn(spawn_stopper, children); // its operation is submitted behind that of `quick`
+    co_return;
+}
+task<void> stopped_as_it_ends(events* seen) {
+    co_await with_scope(stop_as_it_ends, seen);
+}
+
+TEST(on_stop, does_not_call_when_what_it_awaits_has_just_ended) {
+    events seen;
+    run(stopped_as_it_ends(&seen));
+    EXPECT_EQ(seen, (events{"done"}));
+}
+
+task<int> behind_a_shield(inplace_stop_token token, events* seen) {
+    co_return co_await with_stop(token, shield(announced(0ms, seen)));
+}
+
+TEST(on_stop, is_not_reached_behind_a_shield) {
+    inplace_stop_source source;
+    source.request_stop();
+    events seen;
+    EXPECT_EQ(run(behind_a_shield(source.get_token(), &seen)), 1);
+    EXPECT_EQ(seen, (events{"slept"}));
+}
+
+task<int> drained(events* seen) {
+    scheduler::current()->stop();
+    co_return co_await announced(1h, seen);
+}
+
+TEST(on_stop, calls_once_when_the_scheduler_is_stopped) {
+    events seen;
+    EXPECT_EQ(run(drained(&seen)), 2);
+    EXPECT_EQ(seen, (events{"told", "cancelled"}));
+}
+
+/// A stop from within a stop: the group above is being cancelled already.
+struct stopping_again {
+    inplace_stop_source* source;
+    scope around;
+    int* calls;
+    void operator()() const {
+        ++*calls;
+        source->request_stop();
+        around.request_stop();
+    }
+};
+task<void> stop_again(scope around, inplace_stop_source* source, int* calls) {
+    stopping_again tell{source, around, calls};
+    const auto slept = co_await on_stop(sleep_for(1h), tell);
+    static_cast<void>(slept);
+}
+task<void> stops_in_circles(scope children, inplace_stop_source* source, int* calls) {
+    children.spawn(stop_again, children, source, calls);
+    children.spawn(stop_again, children, source, calls);
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
+    source->request_stop();
+}
+task<void> stopped_in_circles(inplace_stop_source* source, int* calls) {
+    co_await with_stop(source->get_token(), with_scope(stops_in_circles, source, calls));
+}
+
+TEST(on_stop, may_stop_what_is_being_stopped) {
+    inplace_stop_source source;
+    int calls = 0;
+    run(stopped_in_circles(&source, &calls));
+    EXPECT_EQ(calls, 2);
+}
+
+struct moved_only {
+    std::unique_ptr<int> held = std::make_unique<int>(3);
+    int* into;
+    void operator()() const { *into = *held; }
+};
+task<void> with_a_moved_function(int* into) {
+    moved_only tell{std::make_unique<int>(3), into};
+    const auto ended = co_await with_timeout(0s, on_stop(sleep_for(1h), std::move(tell)));
+    static_cast<void>(ended);
+}
+
+TEST(on_stop, takes_a_function_that_can_only_be_moved) {
+    int told = 0;
+    run(with_a_moved_function(&told));
+    EXPECT_EQ(told, 3);
+}
+
+} // namespace
+} // namespace coronet
