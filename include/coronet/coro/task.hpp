@@ -51,20 +51,9 @@ private:
     A& awaited_;
 };
 
-/// Of a task's frame: what may be awaited in it, and how.
-template <class T>
-class task_promise_base : public promise_base {
+/// Of a coroutine that runs in a branch: what may be awaited in it, and how.
+class awaiting_promise : public promise_base {
 public:
-    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
-    /// The frame frees itself, then whoever waited is resumed.
-    [[nodiscard]] std::suspend_never final_suspend() noexcept {
-        hand_over();
-        return {};
-    }
-    void unhandled_exception() noexcept { outcome_->set_exception(std::current_exception()); }
-
-    void deliver_to(outcome<T>& result) noexcept { outcome_ = &result; }
-
     template <class U>
     task_awaiter<U> await_transform(
         task<U>&& awaited, std::source_location place = std::source_location::current()
@@ -90,6 +79,21 @@ public:
         set_place(place);
         return by_reference<awaitable>{awaited};
     }
+};
+
+/// Of a task's frame.
+template <class T>
+class task_promise_base : public awaiting_promise {
+public:
+    [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+    /// The frame frees itself, then whoever waited is resumed.
+    [[nodiscard]] std::suspend_never final_suspend() noexcept {
+        hand_over();
+        return {};
+    }
+    void unhandled_exception() noexcept { outcome_->set_exception(std::current_exception()); }
+
+    void deliver_to(outcome<T>& result) noexcept { outcome_ = &result; }
 
 protected:
     outcome<T>* outcome_ = nullptr;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What a task gives, when it runs, and that neither depth nor number of awaits costs stack.
+#include "support/stack_extent.hpp"
+
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/task.hpp>
@@ -19,6 +21,9 @@
 
 namespace coronet {
 namespace {
+
+using test::few_frames;
+using test::stack_extent;
 
 task<int> value(int given) {
     co_return given;
@@ -166,19 +171,6 @@ TEST(task, lets_an_exception_through_a_thousand_levels) {
 }
 
 // ---- the stack ----
-
-struct stack_extent {
-    [[gnu::noinline]] void look() {
-        const char here = 0;
-        const auto at = reinterpret_cast<std::uintptr_t>(&here);
-        low = std::min(low, at);
-        high = std::max(high, at);
-    }
-    [[nodiscard]] std::uintptr_t size() const { return high - low; }
-    std::uintptr_t low = UINTPTR_MAX;
-    std::uintptr_t high = 0;
-};
-constexpr std::uintptr_t few_frames = 8192;
 
 task<int> depth(int levels, stack_extent* stack) {
     stack->look();
