@@ -32,6 +32,7 @@ public:
     }
     void cancel() noexcept override {}
     [[nodiscard]] std::string_view name() const noexcept override { return "close"; }
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
 private:
     void run() noexcept override { waiter_.resume(); }
@@ -44,27 +45,31 @@ private:
 } // namespace detail
 
 basic_socket::basic_socket(basic_socket&& other) noexcept : fd_(std::move(other.fd_)) {
-    CORONET_ASSERT(other.in_flight_count_ == 0); // moved under an operation
+    CORONET_ASSERT(!other.in_flight_); // moved under an operation
 }
 
 basic_socket& basic_socket::operator=(basic_socket&& other) noexcept {
-    CORONET_ASSERT(in_flight_count_ == 0 && other.in_flight_count_ == 0);
+    CORONET_ASSERT(!in_flight_ && !other.in_flight_);
     fd_ = std::move(other.fd_);
     return *this;
 }
 
 basic_socket::~basic_socket() {
-    CORONET_ASSERT(in_flight_count_ == 0); // co_await close() before
+    for (detail::on_socket* left = in_flight_; left; left = std::exchange(left->next_, nullptr)) {
+        CORONET_ASSERT(!left->started_); // co_await close() before
+        left->link_ = nullptr;
+    }
     CORONET_ASSERT(!being_closed_);
 }
 
 unique_fd basic_socket::release() noexcept {
-    CORONET_ASSERT(in_flight_count_ == 0);
+    CORONET_ASSERT(!in_flight_);
     return std::move(fd_);
 }
 
 void basic_socket::cancel() noexcept {
-    if (is_open() && in_flight_count_ > 0) owner_->cancel_operations_on(native_handle());
+    for (detail::on_socket* each = in_flight_; each; each = each->next_on_socket())
+        each->cancel_on_socket(); // nothing ends inside
 }
 
 task<result<void>> basic_socket::close() {
@@ -77,7 +82,7 @@ task<result<void>> basic_socket::close() {
     being_closed_ = true;
     cancel();
     unique_fd fd = std::move(fd_); // nothing more begins on it
-    if (in_flight_count_ > 0) co_await turn;
+    if (in_flight_) co_await turn;
     async::close closing{std::move(fd)};
     const auto closed = co_await std::move(closing);
     being_closed_ = false;

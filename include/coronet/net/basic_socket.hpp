@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What all sockets have: a descriptor, and a count of the operations that are in flight on it, so
-// that closing can wait for the last of them. A descriptor's number is never given back to the
-// kernel under a live request. Owner thread.
+// What all sockets have: a descriptor, and a list of the operations that are in flight on it, so
+// that these can be cancelled without looking at any other and closing can wait for the last of
+// them. A descriptor's number is never given back to the kernel under a live request. Owner thread.
 //
 // Sockets are moved freely while nothing is in flight on them; a moved-from or closed socket is
 // empty.
@@ -21,10 +21,43 @@
 
 namespace coronet {
 
+class basic_socket;
+
 namespace detail {
 class closer;
-template <class Operation>
-class socket_operation;
+
+/// An operation in its socket's list: linked by hand, as every read and write passes here. As the
+/// first base of what it is part of it is destroyed after the operation, which says more when that
+/// is too early.
+class on_socket {
+public:
+    /// Asks it to end.
+    void cancel_on_socket() noexcept {
+        if (started_) started_->cancel();
+    }
+    [[nodiscard]] on_socket* next_on_socket() const noexcept { return next_; }
+
+protected:
+    explicit on_socket(basic_socket& socket) noexcept : socket_(&socket) {}
+    /// Copied only before it begins.
+    on_socket(const on_socket&) noexcept = default;
+    ~on_socket() = default;
+
+    [[nodiscard]] basic_socket& whose() const noexcept { return *socket_; }
+    /// `started` is in flight now, until it ended(). It is not moved any more.
+    void began(operation& started) noexcept;
+    void ended() noexcept;
+    /// Nobody waits for it any more: it was asked to end, and needs nothing of the socket for that.
+    void let_go() noexcept { started_ = nullptr; }
+    [[nodiscard]] bool in_list() const noexcept { return link_ != nullptr; }
+
+private:
+    friend basic_socket;
+    basic_socket* socket_;
+    operation* started_ = nullptr; // null: let go
+    on_socket* next_ = nullptr;
+    on_socket** link_ = nullptr; // what points to it; null: not in the list
+};
 } // namespace detail
 
 class basic_socket {
@@ -79,58 +112,62 @@ public:
 
 private:
     friend class detail::closer;
-    template <class>
-    friend class detail::socket_operation;
+    friend class detail::on_socket;
 
-    void began(scheduler& here) noexcept {
-        owner_ = &here;
-        ++in_flight_count_;
-    }
-    void ended() noexcept {
-        if (--in_flight_count_ == 0 && closers_) [[unlikely]]
-            all_ended();
-    }
     void all_ended() noexcept;
 
     unique_fd fd_;
-    unsigned in_flight_count_ = 0;
-    scheduler* owner_ = nullptr; // of what is in flight
+    detail::on_socket* in_flight_ = nullptr;
     detail::closer* closers_ = nullptr;
     bool being_closed_ = false;
 };
 
 namespace detail {
 
-/// An operation that its socket counts.
+inline void on_socket::began(operation& started) noexcept {
+    started_ = &started;
+    next_ = socket_->in_flight_;
+    link_ = &socket_->in_flight_;
+    if (next_) next_->link_ = &next_;
+    socket_->in_flight_ = this;
+}
+inline void on_socket::ended() noexcept {
+    *link_ = next_;
+    if (next_) next_->link_ = link_;
+    link_ = nullptr;
+    if (socket_->closers_ && !socket_->in_flight_) [[unlikely]]
+        socket_->all_ended();
+}
+
+/// An operation that its socket knows of.
 template <class Operation>
-class [[nodiscard]] socket_operation : public Operation {
+class [[nodiscard]] socket_operation : private on_socket, public Operation {
 public:
     template <class... Arguments>
     explicit socket_operation(basic_socket& on, Arguments&&... arguments) noexcept
-        : Operation(on.native_handle(), std::forward<Arguments>(arguments)...),
-          socket_(&on),
+        : on_socket(on),
+          Operation(on.native_handle(), std::forward<Arguments>(arguments)...),
           made_for_(on.native_handle()) {}
 
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
         // Closed since this was made: its number may mean another file by now.
-        if (made_for_ < 0 || made_for_ != socket_->native_handle()) [[unlikely]] {
+        if (made_for_ < 0 || made_for_ != whose().native_handle()) [[unlikely]] {
             this->set_res(-EBADF);
             return false;
         }
         if (!Operation::await_suspend(frame)) return false;
-        socket_->began(this->where());
+        began(*this);
         return true;
     }
 
 protected:
     void run() noexcept override {
-        socket_->ended();
+        ended();
         Operation::run();
     }
 
 private:
-    basic_socket* socket_;
     int made_for_;
 };
 
