@@ -18,7 +18,7 @@ bool listed_wait::wait() noexcept {
     woken.call_back();
     // Not done: it may have been claimed already, but goes on in a later turn of this thread only.
     if (done)
-        waiter_.in_branch().clear_leaf();
+        waiter_.take_back();
     else
         CORONET_HOOK(waiting, list_);
     return !done;

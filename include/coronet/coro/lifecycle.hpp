@@ -34,7 +34,7 @@ protected:
 private:
     bool answered_at_once() {
         if (begin(waiter_.where())) return false;
-        waiter_.in_branch().clear_leaf();
+        waiter_.take_back();
         return true;
     }
     void run() noexcept override { waiter_.resume(); }

@@ -44,6 +44,11 @@ public:
         here.clear_leaf();
         here.resume(std::exchange(frame_, nullptr));
     }
+    /// What it would have waited for is there: the frame goes on at once.
+    void take_back() noexcept {
+        in_branch().clear_leaf();
+        frame_ = nullptr;
+    }
     /// Somebody else resumes the frame, or nobody needs to.
     [[nodiscard]] std::coroutine_handle<> let_go() noexcept {
         return std::exchange(frame_, nullptr);
