@@ -3,6 +3,7 @@
 // How often a race is run.
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <string_view>
 
@@ -12,6 +13,11 @@ namespace coronet::test {
 inline int rounds(int usual, int many) {
     const char* wanted = std::getenv("CORONET_LONG");
     return wanted && std::string_view(wanted) == "1" ? many : usual;
+}
+
+/// For all of them together, on a machine where every wake-up may have to wait.
+inline std::chrono::seconds longest_test() {
+    return std::chrono::seconds{rounds(240, 7200)};
 }
 
 } // namespace coronet::test

@@ -157,16 +157,34 @@ TEST(channel, senders_that_wait_are_served_in_their_order) {
     }
 }
 
-task<bool> send_moved(channel<std::unique_ptr<int>>* what) {
-    auto value = std::make_unique<int>(5);
-    const auto sent = co_await what->send(std::move(value));
-    const auto received = co_await what->receive();
-    co_return sent&& received&&** received == 5;
+using text = std::unique_ptr<std::string>;
+
+task<void> send_texts(channel<text>* to) {
+    for (int i = 0; i < 10; ++i) {
+        auto value = std::make_unique<std::string>(100, static_cast<char>('a' + i));
+        auto sent = co_await with_timeout(1h, to->send(std::move(value)));
+        sent.value();
+    }
+    to->close();
+}
+task<std::string> receive_texts(channel<text>* from) {
+    std::string firsts;
+    for (;;) {
+        auto value = co_await from->receive();
+        if (!value) co_return firsts;
+        if ((*value)->size() == 100) firsts += (*value)->front();
+    }
+}
+task<std::string> exchange_texts(scope children, channel<text>* what) {
+    children.spawn(send_texts, what);
+    co_return co_await receive_texts(what);
 }
 
 TEST(channel, carries_what_can_only_be_moved) {
-    channel<std::unique_ptr<int>> what{1};
-    EXPECT_TRUE(run(send_moved(&what)));
+    for (std::size_t capacity = 0; capacity < 3; ++capacity) {
+        channel<text> what{capacity};
+        EXPECT_EQ(run(with_scope(exchange_texts, &what)), "abcdefghij") << "capacity " << capacity;
+    }
 }
 
 // ---- closing ----

@@ -17,6 +17,7 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -191,6 +192,21 @@ TYPED_TEST(listed_await, ends_when_its_scheduler_is_stopped) {
 // ---- both at once ----
 
 #ifdef CORONET_HOOKS
+
+task<void> nothing() {
+    co_return;
+}
+
+TEST(listed_wait_death, D3_a_frame_that_is_resumed_under_a_lists_lock_is_a_bug) {
+    EXPECT_DEATH(
+        {
+            const int list = 0;
+            const std::scoped_lock lock{detail::list_lock::of(&list)};
+            run(nothing());
+        },
+        "held_count"
+    );
+}
 
 TYPED_TEST(listed_await, delivers_what_it_was_given_just_before_the_stop) {
     runtime home{threads(1)};
