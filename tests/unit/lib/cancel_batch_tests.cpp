@@ -331,6 +331,41 @@ TEST(cancel_batch, T_S2_2_a_completion_between_claim_and_callback_finds_nobody) 
     EXPECT_TRUE(waiter.cancelled());
 }
 
+/// How many of the waiters [begin, end) were claimed, at one time.
+int cancel_some(
+    const void* list, std::deque<sample_waiter>& waiters, std::size_t begin, std::size_t end
+) {
+    int claimed = 0;
+    cancel_batch batch{list};
+    {
+        const std::scoped_lock lock{list_lock::of(list)};
+        for (std::size_t i = begin; i < end; ++i)
+            claimed += batch.cancel(waiters[i]) == answer::claimed ? 1 : 0;
+    }
+    batch.call_back();
+    return claimed;
+}
+
+TEST(cancel_batch, T_S2_3_two_cancellers_of_overlapping_sets_call_each_waiter_once) {
+    const watchdog limit{[] { return "two cancellers wait for each other"; }};
+    shared_list list;
+    std::deque<sample_waiter> waiters(15);
+    for (auto& each : waiters)
+        list.add(each);
+    script play;
+    auto& held = play.hold(point::claimed, &list);
+    int first = 0;
+    std::thread canceller{[&] { first = cancel_some(&list, waiters, 0, 10); }};
+    held.wait();
+    EXPECT_EQ(cancel_some(&list, waiters, 5, 15), 5);
+    EXPECT_EQ(waiters[7].calls(), 0) << "it is the other's";
+    held.release();
+    canceller.join();
+    EXPECT_EQ(first, 10);
+    for (const auto& each : waiters)
+        EXPECT_EQ(each.calls(), 1);
+}
+
 TEST(cancel_batch, X10_the_list_is_destroyed_by_another_thread_before_the_callback) {
     const watchdog limit{[] { return "a batch waits for its list"; }};
     auto list = std::make_unique<shared_list>();
@@ -381,13 +416,13 @@ void cancel_overlapping_sets(int round) {
         tickets.push_back(list.add(each));
     std::atomic<int> claimed{0};
     std::atomic<bool> go{false};
-    const auto cancel_some = [&](std::size_t begin, std::size_t end) {
+    const auto cancel_them = [&](std::size_t begin, std::size_t end) {
         while (!go)
             std::this_thread::yield();
         for (std::size_t i = begin; i < end; ++i)
             claimed += list.cancel(tickets[i]) == answer::claimed ? 1 : 0;
     };
-    std::thread one{cancel_some, 0, count * 2 / 3}, other{cancel_some, count / 3, count};
+    std::thread one{cancel_them, 0, count * 2 / 3}, other{cancel_them, count / 3, count};
     std::thread completer{[&] {
         while (!go)
             std::this_thread::yield();
@@ -403,7 +438,7 @@ void cancel_overlapping_sets(int round) {
         ASSERT_EQ(each.calls(), 1);
 }
 
-TEST(cancel_batch, T_S2_3_two_cancellers_of_overlapping_sets_call_each_waiter_once) {
+TEST(cancel_batch, cancellers_and_a_completer_that_race_call_each_waiter_once) {
     for (int round = 0; round < 200; ++round)
         cancel_overlapping_sets(round);
 }
