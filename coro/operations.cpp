@@ -160,7 +160,7 @@ void close::prepare(io_uring_sqe& sqe) noexcept {
 }
 
 void close::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    const bool never_began = res == -ECANCELED || res == no_worker;
+    const bool never_began = res == -ECANCELED || res == no_worker || res == no_submission_thread;
     if (!never_began) static_cast<void>(fd_.release());
     if (res == -EINTR) res = 0; // the descriptor is gone, whatever interrupted its last flush
     awaited_operation::complete(res, flags);
@@ -168,7 +168,7 @@ void close::complete(std::int32_t res, std::uint32_t flags) noexcept {
 
 result<void> close::await_resume() noexcept {
     if (!fd_) return nothing();
-    // A stop, or a kernel without a thread to spare, left it open.
+    // A stop, or a kernel without a thread to spare or to submit, left it open.
     if (::close(fd_.release()) == 0) return {};
     return std::error_code{errno, std::generic_category()};
 }

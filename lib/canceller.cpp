@@ -62,6 +62,12 @@ void canceller::forget(operation& op) noexcept {
     pause_ = first_pause;
 }
 
+operation* canceller::any() noexcept {
+    for (operation_list* each : {&left_alone_, &unsent_, &asked_})
+        if (operation* op = each->front()) return op;
+    return nullptr;
+}
+
 void canceller::send() noexcept {
     while (operation* op = unsent_.front()) {
         if (!send_one(*op)) return; // no slot: again in the next turn

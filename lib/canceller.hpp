@@ -36,6 +36,8 @@ public:
     std::size_t request_all_on(int fd) noexcept;
     std::size_t request_all() noexcept;
     void forget(operation& op) noexcept;
+    /// One of the live operations, or null.
+    [[nodiscard]] operation* any() noexcept;
     void send() noexcept;
     template <class Visitor>
     void for_each_live(Visitor& visit) const {

@@ -48,7 +48,8 @@ dispatcher::dispatcher(
       stats_(stats),
       canceller_(*this, timers, stats),
       restarter_(*this, timers),
-      now_(executor.coarse_now()) {}
+      now_(executor.coarse_now()),
+      refusal_(-ECANCELED) {}
 
 void dispatcher::start(operation& op) noexcept {
     CORONET_ASSERT(op.idle());
@@ -60,7 +61,7 @@ void dispatcher::start(operation& op) noexcept {
     op.refusals_ = 0;
     op.started_ = milliseconds_of(now_);
     if (refusing_) [[unlikely]] {
-        op.complete(-ECANCELED, 0);
+        op.complete(refusal_, 0);
         return;
     }
     ++in_flight_;
@@ -118,6 +119,18 @@ std::size_t dispatcher::request_cancel_on(int fd) noexcept {
 }
 void dispatcher::request_cancel_of_all() noexcept {
     canceller_.request_all();
+}
+
+void dispatcher::fail_all(std::int32_t res) noexcept {
+    refusing_ = true;
+    refusal_ = res;
+    while (backlog_.pop()) {
+    }
+    restarter_.drop_all();
+    while (operation* op = canceller_.any()) {
+        op->polling_ = false;
+        finish(*op, res, 0);
+    }
 }
 
 void dispatcher::deliver(std::uint64_t id, std::int32_t res, std::uint32_t flags) noexcept {

@@ -39,6 +39,9 @@ public:
 
     /// From now on operations complete as cancelled without having been tried.
     void refuse_new() noexcept { refusing_ = true; }
+    /// The driver executes nothing any more, and all that it had completed has been delivered: what
+    /// is left ends with `res`, and what is started from now on.
+    void fail_all(std::int32_t res) noexcept;
     /// Requests the end of every operation on `fd`. Result: how many there are that were not asked
     /// before.
     std::size_t request_cancel_on(int fd) noexcept;
@@ -86,6 +89,7 @@ private:
     std::size_t in_flight_ = 0;
     std::uint16_t generation_ = 0;
     bool refusing_ = false;
+    std::int32_t refusal_; // what those that are refused end with
 };
 
 } // namespace coronet

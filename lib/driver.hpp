@@ -9,6 +9,8 @@
 // that a cancel finds room when nothing else does.
 #pragma once
 
+#include "owner_thread.hpp"
+
 #include <coronet/clock.hpp>
 
 #include <liburing.h>
@@ -49,6 +51,10 @@ public:
     /// `from` is the driver that the calling thread owns, if any: it may carry the message.
     virtual void wake(driver* from) noexcept = 0;
 
+    /// Whether it has lost what executes operations: reap() has handed over the last completion,
+    /// and what is submitted stays where it is. It can still wait and be woken.
+    [[nodiscard]] virtual bool dead() const noexcept { return false; }
+
     /// Whether a wake() that it carries for another driver has not left yet.
     [[nodiscard]] virtual bool owes_wakes() const noexcept { return false; }
 
@@ -61,6 +67,8 @@ public:
     [[nodiscard]] virtual time_point coarse_now() const noexcept { return now(); }
     /// For socket(2) and accept4(2).
     [[nodiscard]] virtual int socket_flags() const noexcept = 0;
+    /// Whether another driver's submission thread is this one's, too.
+    [[nodiscard]] virtual bool shares_submission_thread() const noexcept { return false; }
     /// System calls made by submit_and_wait() and slot().
     [[nodiscard]] virtual std::uint64_t enters() const noexcept { return 0; }
 
@@ -73,12 +81,14 @@ protected:
     unsigned tail_ = 0;    // next entry to fill; it and end_ wrap around
     unsigned end_ = 0;     // first entry that slot() may not use
     unsigned reserve_ = 0; // entries behind end_ that cancel_slot() may use
+    owner_thread owner_;
 
 private:
     [[nodiscard]] bool has_room(unsigned extra) const noexcept {
         return static_cast<int>(end_ + extra - tail_) > 0;
     }
     [[nodiscard]] io_uring_sqe* slot_before(unsigned extra) noexcept {
+        owner_.require();
         if (!has_room(extra)) [[unlikely]] {
             make_room();
             if (!has_room(extra)) return nullptr;
@@ -88,6 +98,6 @@ private:
 };
 
 /// The kernel's io_uring. Throws std::system_error that says what failed and what to do.
-std::unique_ptr<driver> make_uring_driver(const scheduler_options& options, driver* share_with);
+std::unique_ptr<driver> make_uring_driver(const scheduler_options& options);
 
 } // namespace coronet

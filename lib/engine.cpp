@@ -5,6 +5,7 @@
 #include "log.hpp"
 
 #include <coronet/detail/hooks.hpp>
+#include <coronet/error.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -61,6 +62,7 @@ void engine::run() {
     }
     drain();
     if (escaped) std::rethrow_exception(escaped);
+    if (failure) throw std::system_error(failure, "scheduler");
 }
 
 std::size_t engine::run_once(time_point deadline) {
@@ -108,6 +110,8 @@ std::size_t engine::turn(time_point deadline) {
     submit_and_perhaps_wait(deadline);
     dispatcher_.note_time(driver_->coarse_now());
     driver_->reap(dispatcher_);
+    if (driver_->dead()) [[unlikely]]
+        end_dead();
     expire_timers();
     collect_mail();
     return run_ready();
@@ -148,6 +152,15 @@ void engine::wait(time_point deadline) noexcept {
     driver_->submit_and_wait(deadline);
     CORONET_HOOK(entered, &self);
     state.wake_up();
+}
+
+/// The submission thread has died, and with it all that the ring could do.
+void engine::end_dead() noexcept {
+    if (failure) return;
+    failure = errc::sq_thread_dead;
+    log::warn("the submission thread of the ring has died: the scheduler ends");
+    dispatcher_.fail_all(operation::no_submission_thread);
+    state.set_stop();
 }
 
 void engine::expire_timers() noexcept {

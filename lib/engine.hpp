@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 
 namespace coronet::detail {
@@ -106,6 +107,7 @@ public:
     ready_sink* sink = nullptr;
     std::size_t handed_over = 0;
     std::atomic<std::thread::id> owner; // written by the owner
+    std::error_code failure; // why it ends without having been stopped
     std::atomic<std::uint64_t> wakes{0};
 
 private:
@@ -116,6 +118,7 @@ private:
     bool collect_mail() noexcept;
     void submit_and_perhaps_wait(time_point deadline) noexcept;
     void wait(time_point deadline) noexcept;
+    void end_dead() noexcept;
     void expire_timers() noexcept;
     std::size_t run_ready() noexcept;
 

@@ -26,6 +26,8 @@ public:
             return "the scheduler has been started before";
         case errc::closed:
             return "the channel has been closed";
+        case errc::sq_thread_dead:
+            return "the submission thread has died";
         }
         return "unknown coronet error " + std::to_string(value);
     }
@@ -44,6 +46,7 @@ std::error_code make_error_code(errc error) noexcept {
 
 std::error_code error_of_result(int negative_result) noexcept {
     if (negative_result == operation::no_worker) return errc::worker_unavailable;
+    if (negative_result == operation::no_submission_thread) return errc::sq_thread_dead;
     return {-negative_result, std::generic_category()};
 }
 

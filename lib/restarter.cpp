@@ -37,6 +37,11 @@ void restarter::give_up(operation& op) noexcept {
     owner_.finish(op, -ECANCELED, 0);
 }
 
+void restarter::drop_all() noexcept {
+    delayed_.clear();
+    timers_.disarm(*this);
+}
+
 void restarter::expire() noexcept {
     const time_point now = owner_.driver_.now();
     for (std::size_t i = 0; i < delayed_.size();) {

@@ -25,6 +25,8 @@ public:
     void pause(operation& op, duration length) noexcept;
     /// Ends a delayed operation as cancelled.
     void give_up(operation& op) noexcept;
+    /// Nothing will be submitted again; the operations are the caller's to end.
+    void drop_all() noexcept;
 
 private:
     void expire() noexcept override;

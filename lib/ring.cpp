@@ -7,6 +7,7 @@
 
 #include <coronet/detail/assert.hpp>
 #include <coronet/detail/checkers.hpp>
+#include <coronet/sq_group.hpp>
 
 #include <algorithm>
 #include <array>
@@ -61,6 +62,12 @@ unsigned without_newest(unsigned flags) {
     return flags;
 }
 
+/// The kernel takes the longest of all rings that share a thread, and 0 for a second.
+std::chrono::milliseconds idle_of(const sqpoll_options& wanted) {
+    if (wanted.idle.count() == 0 && wanted.group) return wanted.group->options().idle;
+    return wanted.idle;
+}
+
 void require_cpu(int cpu) {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
@@ -71,6 +78,19 @@ void require_cpu(int cpu) {
         EINVAL, std::generic_category(),
         "sqpoll: this process may not run on CPU " + std::to_string(cpu)
     );
+}
+
+/// The kernel would take what is not there for something else, or leave it out.
+void require_valid(const sqpoll_options& wanted) {
+    const auto refuse = [](const char* why) {
+        throw std::system_error(EINVAL, std::generic_category(), why);
+    };
+    const auto idle = idle_of(wanted);
+    if (idle.count() < 0 || idle > std::chrono::hours{1})
+        refuse("sqpoll: the idle time is not within 0 ms and an hour");
+    if (wanted.cpu >= 0 && wanted.group)
+        refuse("sqpoll: the CPU of a shared thread is its group's");
+    if (wanted.cpu >= 0) require_cpu(wanted.cpu);
 }
 
 __kernel_timespec to_timespec(duration d) {
@@ -111,10 +131,8 @@ void ring::set_up(const scheduler_options& options, const ring* share_thread_wit
     io_uring_params params{};
     unsigned depth = std::max(options.queue_depth, 2U);
     unsigned flags = wanted_flags(options);
-    if (options.sqpoll && options.sqpoll->cpu >= 0) {
-        require_cpu(options.sqpoll->cpu);
-        flags |= IORING_SETUP_SQ_AFF;
-    }
+    if (options.sqpoll) require_valid(*options.sqpoll);
+    if (options.sqpoll && options.sqpoll->cpu >= 0) flags |= IORING_SETUP_SQ_AFF;
     if (share_thread_with) flags |= IORING_SETUP_ATTACH_WQ;
 
     for (;;) {
@@ -122,7 +140,7 @@ void ring::set_up(const scheduler_options& options, const ring* share_thread_wit
         params.flags = flags;
         params.cq_entries = depth * completions_per_entry;
         if (options.sqpoll) {
-            params.sq_thread_idle = static_cast<unsigned>(options.sqpoll->idle.count());
+            params.sq_thread_idle = static_cast<unsigned>(idle_of(*options.sqpoll).count());
             params.sq_thread_cpu = static_cast<unsigned>(std::max(options.sqpoll->cpu, 0));
         }
         if (share_thread_with) params.wq_fd = static_cast<unsigned>(share_thread_with->fd());
@@ -173,10 +191,13 @@ void ring::enable(const scheduler_options& options) {
     }
     // A registered ring saves a look-up in the descriptor table; it belongs to this thread. Without
     // it all works too.
-    if (!options.movable_owner) static_cast<void>(::io_uring_register_ring_fd(&ring_));
+    if (options.movable_owner) return;
+    static_cast<void>(::io_uring_register_ring_fd(&ring_));
+    owner_.take();
 }
 
 void ring::disown() noexcept {
+    owner_.require();
     if (ring_.enter_ring_fd != ring_.ring_fd)
         static_cast<void>(::io_uring_unregister_ring_fd(&ring_));
 }
@@ -191,6 +212,7 @@ bool ring::wants_enter() const noexcept {
 }
 
 void ring::publish(unsigned tail) noexcept {
+    owner_.require();
     std::atomic_ref{*ring_.sq.ktail}.store(tail, std::memory_order_release);
 }
 

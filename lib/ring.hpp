@@ -5,6 +5,8 @@
 // destruction and post_from_anywhere().
 #pragma once
 
+#include "owner_thread.hpp"
+
 #include <coronet/clock.hpp>
 #include <coronet/options.hpp>
 
@@ -52,6 +54,7 @@ public:
     /// Calls `visit` for each completion that has arrived; the queue's head moves once, afterwards.
     template <class Visitor>
     unsigned for_each_completion(Visitor&& visit) noexcept {
+        owner_.require();
         const unsigned begin = *ring_.cq.khead;
         const unsigned end = std::atomic_ref{*ring_.cq.ktail}.load(std::memory_order_acquire);
         for (unsigned at = begin; at != end; ++at)
@@ -82,6 +85,7 @@ private:
     outcome call(unsigned submit, unsigned wait, unsigned flags, const void* arg, size_t size);
 
     io_uring ring_{};
+    owner_thread owner_;
     bool disabled_ = false;
     bool absolute_deadlines_ = false;
     bool can_message_ = false;

@@ -36,10 +36,7 @@ time_point after(duration limit) noexcept {
 } // namespace
 
 std::unique_ptr<driver> scheduler::default_driver(const scheduler_options& options) {
-    const bool shares = options.sqpoll && options.sqpoll->share_with;
-    return make_uring_driver(
-        options, shares ? options.sqpoll->share_with->engine_->driver_.get() : nullptr
-    );
+    return make_uring_driver(options);
 }
 
 scheduler::scheduler(const scheduler_options& options)
@@ -173,6 +170,13 @@ std::size_t scheduler::outstanding_work() const noexcept {
 int scheduler::socket_flags() const noexcept {
     return engine_->driver_->socket_flags();
 }
+bool scheduler::shares_submission_thread() const noexcept {
+    return engine_->driver_->shares_submission_thread();
+}
+std::error_code scheduler::failure() const noexcept {
+    return engine_->failure;
+}
+
 scheduler_stats scheduler::stats() const noexcept {
     scheduler_stats now = engine_->stats;
     now.in_flight = in_flight_count();

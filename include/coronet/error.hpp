@@ -16,6 +16,7 @@ enum class errc {
     would_deadlock,     ///< waiting here would wait for this thread itself
     already_started,    ///< a scheduler is started once
     closed,             ///< the channel has been closed
+    sq_thread_dead,     ///< the submission thread of the scheduler's ring has died
 };
 
 [[nodiscard]] const std::error_category& coronet_category() noexcept;

@@ -38,6 +38,8 @@ public:
     /// A result beside those of the kernel: it could not create the worker thread that the
     /// operation needs.
     static constexpr std::int32_t no_worker = -4095;
+    /// Another: the submission thread has died and has not taken it.
+    static constexpr std::int32_t no_submission_thread = -4094;
 
     /// Takes a completion: `res` is what the kernel reports (never an interruption: those are dealt
     /// with before). The default keeps it in res() and puts the operation on the ready queue.

@@ -5,18 +5,19 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 
 namespace coronet {
 
-class scheduler;
+class sq_group;
 
 /// A kernel thread that picks up submissions, so that submitting makes no system call. It burns a
 /// CPU while it is not idle: only where a core can be spared.
 struct sqpoll_options {
     std::chrono::milliseconds idle{0}; ///< until the thread sleeps; 0: the kernel's default (1 s)
     int cpu = -1;                      ///< bind the thread to this CPU; -1: anywhere
-    scheduler* share_with = nullptr;   ///< use the thread of that scheduler (which has sqpoll too)
+    std::shared_ptr<sq_group> group{}; ///< share the thread of that group, on its CPU
 };
 
 struct scheduler_options {

@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace coronet {
 
@@ -71,6 +72,9 @@ public:
 
     /// Runs until stop(), then cancels what is left, waits for it and closes the ring. So it does,
     /// before it lets it through, when an exception leaves the loop.
+    ///
+    /// Throws std::system_error with errc::sq_thread_dead, when all that has been done, if the
+    /// kernel's submission thread died.
     void run();
 
     /// One turn: waits until `deadline` if nothing is ready, then runs what is. For a loop inside
@@ -92,6 +96,9 @@ public:
     /// Asks the loop to end. Returns at once, any number of times, also in a signal handler.
     void stop() noexcept;
     [[nodiscard]] bool stop_requested() const noexcept;
+    /// Whether it really uses the submission thread of its sq_group: where the kernel would not
+    /// have that (in a forked child), it has a thread of its own.
+    [[nodiscard]] bool shares_submission_thread() const noexcept;
 
     /// Waits until the owner stands still: it runs no user code and makes no call to its ring until
     /// the guard is gone. A loop run by run_once() stands still inside the next call.
@@ -145,6 +152,10 @@ public:
     /// long, awaited where). Thread: owner; any while it is parked, or as a last resort when it is
     /// stuck.
     [[nodiscard]] std::string report() const;
+    /// Why it ends without having been stopped: errc::sq_thread_dead, or nothing. What was in
+    /// flight has that error, too. For a loop of run_once(), which stop_requested() tells that it
+    /// is over.
+    [[nodiscard]] std::error_code failure() const noexcept;
 
     // ---- for the parts of the engine and of coro/ ----
 

@@ -5,19 +5,16 @@
 // kernel knows neither, through an eventfd whose read is always armed.
 #include "../dispatcher.hpp"
 #include "../driver.hpp"
-#include "../ring.hpp"
+#include "port.hpp"
 
 #include <coronet/detail/assert.hpp>
 #include <coronet/options.hpp>
-#include <coronet/unique_fd.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
-#include <system_error>
+#include <utility>
 #include <vector>
 
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 namespace coronet {
@@ -33,31 +30,10 @@ enum own_id : std::uint64_t {
 };
 constexpr unsigned sent_number_shift = 48;
 
-/// What others use to wake a ring. It outlives the ring's owner while a message is under way, so
-/// that the descriptor's number cannot mean another file by then.
-struct port {
-    port(const scheduler_options& options, const ring* share_thread_with)
-        : target(options, share_thread_with), event(::eventfd(0, EFD_CLOEXEC)) {
-        if (!event) throw std::system_error(errno, std::generic_category(), "eventfd");
-    }
-    void signal() const noexcept {
-        const int before = errno; // a signal handler must leave it alone
-        const std::uint64_t one = 1;
-        // It fails only when the counter is full: then the wake-up is already there.
-        [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);
-        errno = before;
-    }
-
-    ring target;
-    unique_fd event;
-    std::uint64_t event_count = 0; // where the armed read puts it
-};
-
 class uring_driver final : public driver {
 public:
-    uring_driver(const scheduler_options& options, uring_driver* share_with)
-        : options_(options),
-          port_(std::make_shared<port>(options, share_with ? &share_with->own() : nullptr)) {
+    uring_driver(const scheduler_options& options, attached_port made)
+        : options_(options), port_(std::move(made.own)), shares_thread_(made.shares_thread) {
         entries_ = own().entries();
         mask_ = own().entry_count() - 1;
         reserve_ = std::max(1U, own().entry_count() / 16);
@@ -65,42 +41,49 @@ public:
         end_ = tail_ + own().entry_count() - reserve_;
     }
 
-    [[nodiscard]] bool closed() const noexcept { return port_ == nullptr; }
-
     void enable() override {
         own().enable(options_);
+        if (!options_.movable_owner) owner_.take();
         enabled_ = true;
         arm_wake();
     }
 
     void submit_and_wait(time_point deadline) noexcept override {
+        if (dead_) {
+            port_->wait_for_signal(deadline);
+            return;
+        }
         if (!wake_armed_) arm_wake(); // before each sleep: the last wake-up has used it up
         enter(deadline);
     }
     [[nodiscard]] bool wants_enter() const noexcept override {
-        return tail_ != own().consumed() || own().wants_enter();
+        return !dead_ && (tail_ != own().consumed() || own().wants_enter());
     }
 
     void reap(dispatcher& sink) noexcept override {
+        if (dead_) return;
         own().for_each_completion([&](const io_uring_cqe& cqe) {
             if ((cqe.user_data & dispatcher::address_mask) < dispatcher::first_operation_id)
                 handle_own(cqe, sink);
             else
                 sink.deliver(cqe.user_data, cqe.res, cqe.flags);
         });
+        dead_ = is_deaf(); // a dying thread answers all it has
     }
+    [[nodiscard]] bool dead() const noexcept override { return dead_; }
 
     void wake(driver* from) noexcept override {
         auto* sender = dynamic_cast<uring_driver*>(from);
-        if (sender && sender->send_message(port_)) return;
-        if (!own().post_from_anywhere(message_id)) port_->signal();
+        const bool listens = !is_deaf();
+        if (listens && sender && sender->send_message(port_)) return;
+        if (!listens || !own().post_from_anywhere(message_id)) port_->signal();
     }
 
     [[nodiscard]] bool owes_wakes() const noexcept override { return owes_wakes_; }
 
     void close() noexcept override {
         closing_ = true;
-        while (wake_armed_ || !sent_.all_answered()) {
+        while (!is_deaf() && (wake_armed_ || !sent_.all_answered())) {
             io_uring_sqe* sqe = cancel_slot();
             if (sqe && wake_armed_) {
                 io_uring_prep_cancel64(sqe, wake_id, 0);
@@ -112,6 +95,7 @@ public:
             enter(time_point::max());
             own().for_each_completion([this](const io_uring_cqe& cqe) { handle_closing(cqe); });
         }
+        sent_.take_all_unanswered([](const port& to) { to.signal(); });
         own().disown();
         port_.reset();
     }
@@ -122,6 +106,7 @@ public:
         return time_point{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
     }
     [[nodiscard]] int socket_flags() const noexcept override { return SOCK_CLOEXEC; }
+    [[nodiscard]] bool shares_submission_thread() const noexcept override { return shares_thread_; }
     [[nodiscard]] std::uint64_t enters() const noexcept override {
         return port_ ? own().enters() : 0;
     }
@@ -140,6 +125,11 @@ private:
         std::shared_ptr<port> take(std::size_t number) noexcept {
             return std::exchange(ports_[number], nullptr);
         }
+        template <class Visitor>
+        void take_all_unanswered(Visitor visit) noexcept {
+            for (auto& each : ports_)
+                if (const auto to = std::exchange(each, nullptr)) visit(*to);
+        }
         [[nodiscard]] bool all_answered() const noexcept {
             return std::ranges::all_of(ports_, [](const auto& p) { return p == nullptr; });
         }
@@ -152,9 +142,19 @@ private:
 
     void enter(time_point deadline) noexcept {
         owes_wakes_ = false;
-        if (own().enter(tail_, deadline) == ring::outcome::thread_dead)
-            detail::die("the submission thread of an SQPOLL ring has died");
+        if (is_deaf()) return;
+        if (own().enter(tail_, deadline) == ring::outcome::thread_dead) become_deaf();
         update_end();
+    }
+    [[nodiscard]] bool is_deaf() const noexcept {
+        return port_->deaf.load(std::memory_order_relaxed);
+    }
+    /// The kernel takes nothing from this ring any more: neither entries nor a wait. From here on
+    /// wake-ups come by the eventfd alone. Whoever sets `notified` and then finds us asleep has
+    /// seen this store: both are ordered by the control word.
+    void become_deaf() noexcept {
+        port_->deaf.store(true, std::memory_order_relaxed);
+        sent_.take_all_unanswered([](const port& to) { to.signal(); });
     }
     void update_end() noexcept { end_ = own().consumed() + own().entry_count() - reserve_; }
 
@@ -162,7 +162,8 @@ private:
         if (!enabled_) return; // the first turn submits
         update_end();          // a submission thread has taken some by itself, perhaps
         if (static_cast<int>(end_ - tail_) > 0) return;
-        static_cast<void>(own().submit(tail_)); // busy: the loop reaps, then tries again
+        // Busy: the loop reaps, then tries again.
+        if (!is_deaf() && own().submit(tail_) == ring::outcome::thread_dead) become_deaf();
         update_end();
     }
 
@@ -209,27 +210,24 @@ private:
     }
     void answered(const io_uring_cqe& cqe) noexcept {
         const auto to = sent_.take(cqe.user_data >> sent_number_shift);
-        if (cqe.res < 0) to->signal();
+        if (to && cqe.res < 0) to->signal();
     }
 
     const scheduler_options options_;
     std::shared_ptr<port> port_;
+    const bool shares_thread_;
     sent_messages sent_;
     bool enabled_ = false;
     bool wake_armed_ = false;
     bool owes_wakes_ = false;
     bool closing_ = false;
+    bool dead_ = false; // deaf, and reaped for the last time
 };
 
 } // namespace
 
-std::unique_ptr<driver> make_uring_driver(const scheduler_options& options, driver* share_with) {
-    auto* sharing = dynamic_cast<uring_driver*>(share_with);
-    if (sharing && sharing->closed())
-        throw std::system_error(
-            std::make_error_code(std::errc::invalid_argument), "sqpoll: share_with has ended"
-        );
-    return std::make_unique<uring_driver>(options, sharing);
+std::unique_ptr<driver> make_uring_driver(const scheduler_options& options) {
+    return std::make_unique<uring_driver>(options, make_port(options));
 }
 
 } // namespace coronet

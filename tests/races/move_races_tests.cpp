@@ -3,7 +3,7 @@
 // Property: a task that moves between schedulers, is stopped at any instant and whose schedulers
 // may end meanwhile ends exactly once, at home.
 #include "rival.hpp"
-#include "rounds.hpp"
+#include "support/rounds.hpp"
 #include "support/spin.hpp"
 
 #include <coronet/coro/operations.hpp>

@@ -3,8 +3,8 @@
 // Property: a read of a pipe that is cancelled while another thread writes ends exactly once, with
 // the byte, or cancelled and the byte still in the pipe. Nothing is lost and nothing comes twice.
 #include "rival.hpp"
-#include "rounds.hpp"
 #include "support/pairs.hpp"
+#include "support/rounds.hpp"
 #include "support/spin.hpp"
 
 #include <coronet/coro/operations.hpp>

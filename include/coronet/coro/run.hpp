@@ -131,7 +131,8 @@ private:
 /// until it has ended.
 ///
 /// Result: what `main` gives, or throws. Throws std::system_error if the scheduler cannot be set
-/// up. Cancel: SIGINT and SIGTERM cancel `main`, unless options say not to.
+/// up, and with errc::sq_thread_dead if its submission thread died.
+/// Cancel: SIGINT and SIGTERM cancel `main`, unless options say not to.
 template <class T>
 T run(task<T> main, const run_options& options = {}) {
     const detail::sigpipe_blocked quiet;

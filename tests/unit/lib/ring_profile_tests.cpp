@@ -79,9 +79,9 @@ void exercise(scheduler& loop) {
     }
 }
 
-scheduler_options with_submission_thread(scheduler* shared = nullptr) {
+scheduler_options with_submission_thread() {
     scheduler_options options;
-    options.sqpoll = sqpoll_options{1ms, -1, shared};
+    options.sqpoll = sqpoll_options{1ms, -1, nullptr};
     return options;
 }
 
@@ -107,19 +107,6 @@ TEST(scheduler_on_a_ring, cancels_what_blocks_a_kernel_worker_of_a_submission_th
     scheduler_options options;
     options.sqpoll = sqpoll_options{};
     cancel_what_blocks_a_worker(options);
-}
-
-TEST(scheduler_on_a_ring, shares_a_submission_thread) {
-    scheduler first{with_submission_thread()};
-    scheduler second{with_submission_thread(&first)};
-    exercise(second);
-    exercise(first); // the end of the other has not disturbed it
-}
-
-TEST(scheduler_on_a_ring, cannot_share_the_submission_thread_of_one_that_has_ended) {
-    scheduler first{with_submission_thread()};
-    first.shutdown();
-    EXPECT_THROW(scheduler{with_submission_thread(&first)}, std::system_error);
 }
 
 TEST(scheduler_on_a_ring, runs_posted_items_with_a_submission_thread) {
