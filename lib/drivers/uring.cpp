@@ -199,7 +199,7 @@ private:
     }
 
     bool send_message(const std::shared_ptr<port>& to) noexcept {
-        if (!own().can_message() || closing_) return false;
+        if (!own().can_message() || closing_ || is_deaf()) return false;
         io_uring_sqe* sqe = slot();
         if (!sqe) return false;
         owes_wakes_ = true;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// In front of the kernel's rings: waits that are interrupted, submission threads that die, rings
+// that may not be attached. Defined in faulty_ring.cpp.
+#pragma once
+
+#include <atomic>
+
+namespace coronet::test::faulty_ring {
+
+/// Every n-th call of io_uring_enter, on any thread, answers EINTR and does nothing; 0: none.
+inline std::atomic<int> interrupt_every{0};
+inline std::atomic<int> interruptions{0};
+
+/// The rings that this thread enters have lost their submission thread, after `calls` more calls:
+/// from then on each answers `error`. What has been submitted by then goes on: a dying thread
+/// cancels it in truth, which the tests must not rely on.
+void lose_submission_thread_after(int calls, int error);
+/// The last call that works waits for a completion and leaves it in the queue.
+void lose_submission_thread_after_a_completion(int error);
+void keep_submission_thread();
+/// Calls on this thread that were answered so.
+int calls_in_vain();
+
+/// The next attempts to attach a ring to another's submission thread answer ENXIO.
+inline std::atomic<int> refused_attachments{0};
+/// Rings that were set up and attached to none.
+inline std::atomic<int> unattached_rings{0};
+
+} // namespace coronet::test::faulty_ring
