@@ -5,6 +5,8 @@
 #include "support/watchdog.hpp"
 #include "thread_creation.hpp"
 
+#include <coronet/scheduler_thread.hpp>
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -29,6 +31,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using coronet::create_thread;
+using coronet::scheduler_thread;
 using coronet::thread_handle;
 using coronet::thread_options;
 using coronet::test::scripted_answers;
@@ -163,6 +166,41 @@ TEST(thread_creation, L8_fails_after_a_second_of_interruptions_and_shows_no_kern
     EXPECT_GE(seen.took, 1s);
     EXPECT_LT(seen.took, 2s);
     EXPECT_GT(seen.attempts, 6U); // those of a shortage would be used up
+}
+
+// ---- a scheduler's start ----
+
+TEST(scheduler_thread, L8_starts_when_resources_were_short_twice) {
+    const watchdog limit{[] { return std::string("a scheduler starts"); }};
+    creation.play({EAGAIN, EINTR, EAGAIN});
+    unblocked_creations = 0;
+    scheduler_thread loop;
+    loop.start();
+    EXPECT_EQ(creation.calls(), 4U);
+    EXPECT_EQ(unblocked_creations, 0);
+    EXPECT_EQ(loop->park().error(), std::error_code{}); // it runs
+    loop.stop();
+    EXPECT_TRUE(loop.join());
+}
+
+TEST(scheduler_thread, L8_start_throws_and_leaves_no_thread_when_none_can_be_had) {
+    for (const int error : {EPERM, EAGAIN}) {
+        // Outside the watchdog, whose thread must be had.
+        const auto before = thread_count();
+        creation.play({}, error);
+        {
+            scheduler_thread loop;
+            try {
+                loop.start();
+                ADD_FAILURE() << "it started";
+            } catch (const std::system_error& thrown) {
+                EXPECT_EQ(thrown.code().value(), error);
+            }
+            loop.stop();
+            EXPECT_FALSE(loop->park()); // and nobody waits for it
+        }
+        EXPECT_EQ(thread_count(), before);
+    }
 }
 
 // ---- signals ----
