@@ -23,6 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "checks"))
+from sources import report  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 SKIPPED = 77
 DECLARATION = re.compile(r"^// (variant|mutation) (\w+)(?: with (\w+))?: (?:(hang|assertion|cycle): )?(.+)$", re.MULTILINE)
@@ -117,13 +120,6 @@ def check(models):
                 problems.append(f"{run.name}: {wrong}")
     print(f"{len(runs)} searches in {time.monotonic() - started:.0f} s")
     return report(problems)
-
-
-def report(problems):
-    for problem in problems:
-        print(problem)
-    print(f"{len(problems)} problem(s)" if problems else "clean")
-    return 1 if problems else 0
 
 
 SAMPLE = """// variant TWICE: two of them
