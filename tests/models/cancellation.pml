@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A stop on its way from any thread to the kernel, and back as the end of an operation. Each operation ends exactly once
-// and does end, nobody touches a frame that is gone, data that was taken is reported, an operation that nobody asked to
-// end is left alone, and the scheduler ends with nothing in flight.
+// A stop on its way from any thread to the kernel, and back as the end of an operation. Each operation ends exactly
+// once and does end, nobody touches a frame that is gone, data that was taken is reported, an operation that nobody
+// asked to end is left alone, and the scheduler ends with nothing in flight.
 //
 //   here               stands for
 //   coroutine          with_stop(token, first); then second, at the same address; then its frame is gone
 //   requester          inplace_stop_source::request_stop() (lib/stop_token.cpp), stoppable_group (coro/stop.cpp)
-//   owner              scheduler::run(), engine::drain() (lib/scheduler.cpp); dispatcher.cpp, canceller.cpp
+//   owner              engine::run(), drain() (lib/engine.cpp); dispatcher.cpp, canceller.cpp
 //   unsent, asked      the canceller's lists (lib/canceller.hpp); that of operations left alone is the rest
 //   resend             canceller::expire(): any time is late enough
 //   id                 address and generation (lib/dispatcher.hpp); here: 1 and 2, which share the address
-//   kernel             takes entries in order, but may carry out a cancel request later than entries behind it: a little
-//                      less orderly than the real one. A request may be between two states, where a cancel does not find
-//                      it; in a worker it is only interrupted, and the answer may be -EALREADY or -ENOENT all the same.
-//                      Whether an operation ever ends by itself is open.
+//   kernel             takes entries in order, but may carry out a cancel request later than entries behind it: a
+//                      little less orderly than the real one. A request may be between two states, where a cancel
+//                      does not find it; in a worker it is only interrupted, and the answer may be -EALREADY or
+//                      -ENOENT all the same. Whether an operation ever ends by itself is open.
 //
 // variant FAIR_END: instead of states without a way out, looks for a way to go on for ever without ending
 //

@@ -7,20 +7,24 @@
 // The word is one atomic in the code: here each `atomic` that touches its parts is one read-modify-write of it.
 //
 //   here            stands for
-//   owner           scheduler::run(): the loop's head, engine::turn(), engine::drain(), engine::close() (lib/scheduler.cpp)
+//   owner           engine::run(): pass_head(), turn(), drain(), close() (lib/engine.cpp), stand_still()
+//                   (lib/lifecycle.cpp)
 //   try_sleep       run_state::try_sleep(), a compare-exchange (lib/run_state.hpp)
-//   announce_*      run_state::set_notified(), set_stop(), adding a parker: each says whether the owner must be woken
+//   announce_*      run_state::set_notified(), set_stop(), request_park(): each says whether the owner must be woken
 //   wake            driver::wake(): it ends the present or the next wait, so it is kept until a wait has seen it
 //   carried         a wake-up that lies in the sender's own ring until that thread next enters the kernel
-//   outer, inner    the lanes of the mailbox (lib/mailbox.hpp); awaited: what is in flight and comes through the inner one
-//   on_word         threads that wait on the word itself (a futex: looks and waits in one step)
-//   callers         engine::callers
+//   outer, inner    the lanes of the mailbox (lib/mailbox.hpp)
+//   awaited         what is in flight and comes through the inner lane
+//   on_word         threads that wait on the word itself (lib/futex.hpp: looks and waits in one step)
+//   callers         engine::callers_
+//   listed, told    engine::park(state_waiter&), forget_park() (lib/lifecycle.cpp), state_change::told() and cancel()
 //
 // Two threads park, one of them with a limit (it may give up at any time). One stops and joins. A colleague, an owner
 // elsewhere, posts, stops and joins before its own ring is entered. Being parked from birth is the case in which a
 // parker comes before the owner's first step. With all of these at once the states are too many, hence the variants.
 //
 // variant NO_STOP: nobody stops; the colleague posts twice and parks; the owner ends asleep and has run everything
+// variant AWAITED_PARK: instead of the parker with a limit, a coroutine on another scheduler that may be cancelled
 // variant IN_FLIGHT: nobody parks; something is in flight when the stop comes, and a worker reports its end
 //
 // mutation SLEEP_IGNORES_NOTIFIED with NO_STOP: hang: the owner sleeps over an item that came after its last look
@@ -40,6 +44,8 @@
 // mutation WAKE_NOT_KEPT with NO_STOP: hang: a wake-up between the announcement and the wait is lost
 // mutation OUTER_LANE_STAYS_OPEN: assertion: an item is accepted and never run
 // mutation INNER_LANE_CLOSED_EARLY with IN_FLIGHT: assertion: what is in flight cannot report its end
+// mutation LISTED_AFTER_THE_LOCK with AWAITED_PARK: hang: the owner parks between the count and the list
+// mutation CANCEL_IGNORES_CLAIM with AWAITED_PARK: assertion: a guard that is under way is released twice
 // mutation CALLERS_NOT_COUNTED with IN_FLIGHT: assertion: the ring is closed under a thread that wakes it
 
 #define OWNER 0
@@ -68,6 +74,7 @@ byte outer, inner, ready;
 bool outer_closed, inner_closed;
 byte executed, refused;
 byte awaited = AWAITED;
+bool listed, claimed, told; // a waiter that blocks no thread
 byte ended;               // threads, but for the owner
 byte guards;              // parkers that have been told that the owner is parked
 
@@ -178,7 +185,7 @@ inline unpark() {
 #ifdef UNPARK_CLEARS_COUNT
     park = 0; last = true;
 #else
-    atomic { park--; last = (park == 0) };
+    atomic { assert(park > 0); park--; last = (park == 0) };
 #endif
 #ifndef UNPARK_WITHOUT_NOTIFY
     if :: last -> notify_all() :: else fi
@@ -201,6 +208,36 @@ inline park_it(me, limited) {
 proctype parker(byte me; bool limited) {
     bool must, taken, last;
     park_it(me, limited);
+    ended++
+}
+
+// A coroutine elsewhere awaits the guard and may be cancelled while it waits.
+proctype awaiting_parker() {
+    bool must, taken, last, canceled;
+    if :: canceled = true :: canceled = false fi;
+#ifdef LISTED_AFTER_THE_LOCK
+    announce_park(must, taken);
+    if :: taken && phase != parked -> listed = true :: taken && phase == parked -> told = true :: else fi;
+#else
+    atomic {
+        announce_park(must, taken);
+        if :: taken && phase != parked -> listed = true :: taken && phase == parked -> told = true :: else fi
+    };
+#endif
+    if
+    :: taken ->
+        if :: must -> wake_owner() :: else fi;
+        if
+        :: told -> hold_guard()
+#ifdef CANCEL_IGNORES_CLAIM
+        :: atomic { !told -> listed = false }; if :: told -> unpark() :: else fi
+#else
+        :: atomic { listed && canceled -> listed = false }
+#endif
+        fi;
+        unpark()
+    :: else
+    fi;
     ended++
 }
 
@@ -299,6 +336,11 @@ end_asleep:
     :: else -> break
     od
 }
+// engine::enter(), stand_still(): the phase changes and waiters are claimed under one lock; they are told after it.
+inline tell_waiters(next) {
+    atomic { phase = next; claimed = listed; listed = false };
+    if :: claimed -> told = true :: else fi
+}
 inline stay_parked() {
 #ifndef PARKED_WITHOUT_NOTIFY
     notify_all();
@@ -327,7 +369,7 @@ active proctype owner() {
         saw_park = saw_park && !saw_stop;
 #endif
         if
-        :: saw_park -> phase = parked; stay_parked()
+        :: saw_park -> tell_waiters(parked); stay_parked()
         :: !saw_park && saw_stop ->
             phase = draining; // nobody can have been counted since that look, as none is after a stop
             break
@@ -354,9 +396,9 @@ active proctype owner() {
     :: atomic { ready > 0 -> touch(); ready--; executed++ }
     :: else -> break
     od;
-    phase = exited;
     callers == 0;
     driver_closed = true;
+    tell_waiters(exited);
     notify_all()
 }
 
@@ -381,7 +423,11 @@ init {
         run worker()
 #else
         run parker(PARKER, false);
+#ifdef AWAITED_PARK
+        run awaiting_parker()
+#else
         run parker(PARKER + 1, true)
+#endif
 #endif
     };
     ALL_ENDED; // else this waits for ever, and the search ends here

@@ -28,7 +28,9 @@ from sources import report  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 SKIPPED = 77
-DECLARATION = re.compile(r"^// (variant|mutation) (\w+)(?: with (\w+))?: (?:(hang|assertion|cycle): )?(.+)$", re.MULTILINE)
+DECLARATION = re.compile(
+    r"^// (variant|mutation) (\w+)(?: with (\w+))?: (?:(hang|assertion|cycle): )?(.+)$", re.MULTILINE
+)
 SYMPTOMS = {"hang": "invalid end state", "assertion": "assertion violated", "cycle": "acceptance cycle"}
 DEADLINE = 200  # seconds for one search; on an idle machine the longest takes five
 DEPTH = 400_000
@@ -115,7 +117,8 @@ def check(models):
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         for run, (found, states, seconds) in zip(runs, pool.map(lambda run: checked(run, folder), runs)):
             wrong = verdict(run, found)
-            print(f"{run.name:<55} {found or 'holds':<10} {states:>9} states {seconds:5.1f} s {wrong or ''}", flush=True)
+            outcome = f"{found or 'holds':<10} {states:>9} states {seconds:5.1f} s"
+            print(f"{run.name:<55} {outcome} {wrong or ''}", flush=True)
             if wrong:
                 problems.append(f"{run.name}: {wrong}")
     print(f"{len(runs)} searches in {time.monotonic() - started:.0f} s")
