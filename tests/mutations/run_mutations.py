@@ -189,8 +189,9 @@ class Workshop:
         jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))
         environment = {**os.environ, "CCACHE_BASEDIR": str(self.tree), "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
         done = subprocess.run(
-            [*map(str, command)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
+            [*map(str, command)], env=environment, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         if done.returncode != 0:
             raise BuildFailed(done.stdout[-3000:])
 
@@ -279,7 +280,8 @@ def try_all(mutations, folder):
             outcome = workshop.try_out(each)
             caught = outcome in ("failed", "timed out")
             seconds = f"{time.monotonic() - started:4.0f} s"
-            print(f"{'caught' if caught else 'NOT CAUGHT':<11} {outcome:<10} {seconds} {each.name}: {each.why}", flush=True)
+            word = "caught" if caught else "NOT CAUGHT"
+            print(f"{word:<11} {outcome:<10} {seconds} {each.name}: {each.why}", flush=True)
             if not caught:
                 problems.append(f"{each.name}: not caught ({outcome}): {each.why}")
     print("\n".join(skipped))
