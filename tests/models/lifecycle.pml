@@ -24,7 +24,7 @@
 // parker comes before the owner's first step. With all of these at once the states are too many, hence the variants.
 //
 // variant NO_STOP: nobody stops; the colleague posts twice and parks; the owner ends asleep and has run everything
-// variant AWAITED_PARK: instead of the parker with a limit, a coroutine on another scheduler that may be cancelled
+// variant AWAITED_PARK: instead of the parker with a limit, a coroutine elsewhere that may be cancelled; one stops
 // variant IN_FLIGHT: nobody parks; something is in flight when the stop comes, and a worker reports its end
 //
 // mutation SLEEP_IGNORES_NOTIFIED with NO_STOP: hang: the owner sleeps over an item that came after its last look
@@ -408,6 +408,9 @@ active proctype owner() {
 #elif defined(IN_FLIGHT)
 #define ALL_ENDED (ended == 3 && driver_closed)
 #define ITEMS 3
+#elif defined(AWAITED_PARK)
+#define ALL_ENDED (ended == 3 && driver_closed)
+#define ITEMS 1
 #else
 #define ALL_ENDED (ended == 4 && driver_closed)
 #define ITEMS 1
@@ -416,7 +419,7 @@ active proctype owner() {
 init {
     atomic {
         run colleague();
-#ifndef NO_STOP
+#if !defined(NO_STOP) && !defined(AWAITED_PARK)
         run stopper();
 #endif
 #ifdef IN_FLIGHT
