@@ -26,9 +26,7 @@ class basic_socket;
 namespace detail {
 class closer;
 
-/// An operation in its socket's list: linked by hand, as every read and write passes here. As the
-/// first base of what it is part of it is destroyed after the operation, which says more when that
-/// is too early.
+/// An operation in its socket's list: linked by hand, as every read and write passes here.
 class on_socket {
 public:
     /// Asks it to end.
@@ -40,7 +38,7 @@ public:
 protected:
     explicit on_socket(basic_socket& socket) noexcept : socket_(&socket) {}
     /// Copied only before it begins.
-    on_socket(const on_socket&) noexcept = default;
+    on_socket(const on_socket& other) noexcept : socket_(other.socket_) {}
     ~on_socket() = default;
 
     [[nodiscard]] basic_socket& whose() const noexcept { return *socket_; }
@@ -54,9 +52,9 @@ protected:
 private:
     friend basic_socket;
     basic_socket* socket_;
-    operation* started_ = nullptr; // null: let go
-    on_socket* next_ = nullptr;
     on_socket** link_ = nullptr; // what points to it; null: not in the list
+    on_socket* next_;            // these two mean something while it is in the list
+    operation* started_;         // null: let go
 };
 } // namespace detail
 
@@ -141,12 +139,12 @@ inline void on_socket::ended() noexcept {
 
 /// An operation that its socket knows of.
 template <class Operation>
-class [[nodiscard]] socket_operation : private on_socket, public Operation {
+class [[nodiscard]] socket_operation : public Operation, private on_socket {
 public:
     template <class... Arguments>
     explicit socket_operation(basic_socket& on, Arguments&&... arguments) noexcept
-        : on_socket(on),
-          Operation(on.native_handle(), std::forward<Arguments>(arguments)...),
+        : Operation(on.native_handle(), std::forward<Arguments>(arguments)...),
+          on_socket(on),
           made_for_(on.native_handle()) {}
 
     template <coronet_promise P>
