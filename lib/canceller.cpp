@@ -78,7 +78,7 @@ bool canceller::send_one(operation& op) noexcept {
     switch (op.state_) {
     case operation::state::delayed:
         owner_.restarter_.give_up(op);
-        return true; // forgets it
+        break;
     case operation::state::queued:
         break; // the dispatcher finds it marked when a slot is free
     default:

@@ -33,8 +33,10 @@ void restarter::pause(operation& op, duration length) noexcept {
 }
 
 void restarter::give_up(operation& op) noexcept {
-    std::erase_if(delayed_, [&](const entry& each) { return each.op == &op; });
-    owner_.finish(op, -ECANCELED, 0);
+    const auto given_up = std::ranges::find(delayed_, &op, &entry::op);
+    CORONET_ASSERT(given_up != delayed_.end());
+    given_up->due = owner_.driver_.now();
+    arm_for_next();
 }
 
 void restarter::drop_all() noexcept {
@@ -52,7 +54,10 @@ void restarter::expire() noexcept {
         operation& op = *delayed_[i].op;
         delayed_[i] = delayed_.back();
         delayed_.pop_back();
-        owner_.resume(op);
+        if (op.cancel_requested_)
+            owner_.finish(op, -ECANCELED, 0);
+        else
+            owner_.resume(op);
     }
     arm_for_next();
 }

@@ -23,7 +23,7 @@ public:
     bool delay(operation& op) noexcept;
     /// Submits it again after `length`.
     void pause(operation& op, duration length) noexcept;
-    /// Ends a delayed operation as cancelled.
+    /// Has a delayed operation end as cancelled, soon: never inside the call.
     void give_up(operation& op) noexcept;
     /// Nothing will be submitted again; the operations are the caller's to end.
     void drop_all() noexcept;
