@@ -31,6 +31,9 @@ enum class hook_point : std::uint8_t {
     cancel_requested,  // an operation has been marked; the subject is the operation
     before_cancel_sqe, // its cancel request is about to be submitted; the subject is the operation
     stop_requested,    // a branch has been marked; the subject is the branch
+    stop_sending,      // any thread, in a token's callback; before it posts to the owner
+    stop_sent,         // after it
+    group_ending,      // the owner, before it takes that callback back; the subject is the group
     resuming,          // before a frame is resumed; the subject is the branch
     waiting,           // an await was added to a list of waiters, which is the subject
     claimed,           // waiters were claimed and the lock was released; the subject is their list
