@@ -4,6 +4,7 @@
 // Owner thread.
 #pragma once
 
+#include <coronet/net/accept_multishot.hpp>
 #include <coronet/net/basic_socket.hpp>
 #include <coronet/net/endpoint.hpp>
 #include <coronet/result.hpp>
@@ -63,6 +64,19 @@ public:
     /// Kernel: IORING_OP_ACCEPT.
     [[nodiscard]] auto accept() noexcept {
         return detail::socket_operation<detail::accept_stream<Stream>>{*this};
+    }
+
+    /// Connections as they come, by one request for all of them: `co_await connections.next()`
+    /// gives a stream. They are accepted also while nobody asks for the next one.
+    ///
+    /// Errors of next(): as accept(); bad_file_descriptor when the listener has been closed.
+    /// Cancel: what was accepted before is delivered; what was not stays in the backlog.
+    /// Lifetime: the listener outlives the stream. close() of either ends the request and waits for
+    /// it; without, it ends some time after the stream was destroyed.
+    /// Thread: owner.
+    /// Kernel: IORING_OP_ACCEPT with IORING_ACCEPT_MULTISHOT, 5.19; a request a connection before.
+    [[nodiscard]] multishot_stream<Stream> accept_multishot() {
+        return detail::make_multishot<Stream, detail::socket_accept_multishot>(*this);
     }
 };
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Connections of a listener as they come, by one request for all. The request is in the listener's
+// list of what is in flight, so that close() of the listener ends it and waits for it, also when
+// the stream was destroyed before.
+#pragma once
+
+#include <coronet/coro/multishot.hpp>
+#include <coronet/net/basic_socket.hpp>
+
+namespace coronet::detail {
+
+class socket_accept_multishot final : private on_socket, public accept_multishot {
+public:
+    explicit socket_accept_multishot(basic_socket& listener) noexcept
+        : on_socket(listener),
+          accept_multishot(listener.native_handle()),
+          made_for_(listener.native_handle()) {}
+
+    [[nodiscard]] bool usable() const noexcept override {
+        return made_for_ >= 0 && made_for_ == whose().native_handle();
+    }
+
+private:
+    void on_armed() noexcept override { began(*this); }
+    void on_resting() noexcept override {
+        if (in_list()) on_socket::ended(); // else the listener has gone without waiting
+    }
+    void on_abandoned() noexcept override { let_go(); }
+
+    int made_for_;
+};
+
+} // namespace coronet::detail
