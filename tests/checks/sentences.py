@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mutations"))
-from run_mutations import PAGE, load, order, tests_of, with_table  # noqa: E402
+from run_mutations import PAGE, as_written, load, order, tests_of, with_table  # noqa: E402
 from sources import ROOT, pages, report  # noqa: E402
 
 PROMISE = re.compile(r"^- \*\*([A-Z]+\d+[a-z]?)\.\*\*", re.MULTILINE)
@@ -51,7 +51,7 @@ def check_tree():
     promised, found = promises_in(texts)
     mutations, unreadable = load()
     found += unreadable
-    found += problems_of(promised, tests_of(), [(each.sentence, each.test) for each in mutations])
+    found += problems_of(promised, tests_of(), [(each.sentence, as_written(each.test)) for each in mutations])
     if with_table(texts[PAGE], mutations) != texts[PAGE]:
         found.append(f"{PAGE}: the table is not that of tests/mutations: run_mutations.py --table writes it")
     return found

@@ -35,7 +35,8 @@ from sources import ROOT, report  # noqa: E402
 KEYS = ("sentence", "test", "target", "file", "old", "new", "why")
 LIMIT = 60  # seconds for one test, as CTest gives it
 NOT_COPIED = {".git", "build", "__pycache__"}
-TEST = re.compile(r"^\s*TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
+TEST = re.compile(r"^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.MULTILINE)
+SENTENCE = re.compile(r"[A-Z](?:-[A-Z])?\d+(?:\.\d+)*[a-z]?")  # L1, W1b, T-S2.1
 CTEST = re.compile(r"add_test\(\s*NAME\s+([\w.]+)")
 PAGE = "docs/kernel-lessons.md"
 BEGIN, END = "<!-- table: written by run_mutations.py --table -->", "<!-- end of table -->"
@@ -62,8 +63,9 @@ class Mutation:
 
 def order(sentence):
     """L before C before D before X, then by number."""
-    letter, number = re.match(r"([A-Z]+)(\d+)", sentence).groups()
-    return "LCDX".find(letter) % 5, letter, int(number), sentence
+    family = re.match("[A-Z-]+", sentence).group()
+    numbers = [int(number) for number in re.findall(r"\d+", sentence)]
+    return "LCDX".find(family) % 5, family, numbers, sentence
 
 
 def load(root=ROOT):
@@ -77,7 +79,7 @@ def load(root=ROOT):
             continue
         for number, entry in enumerate(entries, start=1):
             unfit = set(entry) ^ set(KEYS) or {key for key in KEYS if not isinstance(entry[key], str)}
-            unfit = unfit or ({"sentence"} if not re.fullmatch(r"[A-Z]+\d+[a-z]?", entry["sentence"]) else set())
+            unfit = unfit or ({"sentence"} if not SENTENCE.fullmatch(entry["sentence"]) else set())
             if unfit:
                 problems.append(f"{path.name}, entry {number}: missing, unknown or unfit: {', '.join(sorted(unfit))}")
             else:
@@ -95,6 +97,13 @@ def tests_of(root=ROOT):
         for name in CTEST.findall(path.read_text()):
             found[name] = path.relative_to(root).as_posix()
     return found
+
+
+def as_written(test):
+    """The name in the source: `suite/type.name` and `cases/suite.name/case` are made of `suite.name`."""
+    suite, dot, name = test.partition(".")
+    suite = suite.split("/")[-1 if "/" in name else 0]
+    return suite + dot + name.split("/")[0]
 
 
 # --- checking without building -------------------------------------------------------------------------------------
@@ -115,9 +124,9 @@ def problems_of(mutation, root, tests, targets):
         found.append(f"`old` is {count} times in {mutation.file}, not once")
     if mutation.old == mutation.new:
         found.append("`new` is what is there already")
-    if not mutation.test.split(".", 1)[-1].startswith(mutation.sentence + "_"):
+    if not mutation.test.partition(".")[2].startswith(re.sub(r"\W", "_", mutation.sentence) + "_"):
         found.append("the test is not named after the sentence")
-    if mutation.test not in tests:
+    if as_written(mutation.test) not in tests:
         found.append("there is no such test")
     if mutation.target not in targets:
         found.append(f"there is no target {mutation.target}")
@@ -187,7 +196,7 @@ class Workshop:
 
     def run(self, command):
         jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))
-        environment = {**os.environ, "CCACHE_BASEDIR": str(self.tree), "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
+        environment = {"CCACHE_BASEDIR": str(self.tree), **os.environ, "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
         done = subprocess.run(
             [*map(str, command)], env=environment, text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -303,7 +312,7 @@ def self_test_of_check(root):
     (root / "tests/mutations").mkdir(parents=True)
     (root / "lib").mkdir()
     (root / "lib/a.cpp").write_text("once twice twice\n")
-    (root / "tests/a_tests.cpp").write_text("TEST(a, L1_holds) {\n}\n")
+    (root / "tests/a_tests.cpp").write_text("TEST(a, L1_holds) {\n}\nTYPED_TEST(b, T_S2_1_holds) {\n}\n")
     (root / "tests/CMakeLists.txt").write_text("coronet_add_unit_tests(a_tests lib)\n")
     good = dict(zip(KEYS, ("L1", "a.L1_holds", "a_tests", "lib/a.cpp", "once", "never", "it breaks")))
     bad = [
@@ -320,7 +329,8 @@ def self_test_of_check(root):
     ]
     wrong = []
     path = root / "tests/mutations/sample.json"
-    path.write_text(json.dumps([good]))
+    typed = {**good, "sentence": "T-S2.1", "test": "b/int.T_S2_1_holds"}
+    path.write_text(json.dumps([good, typed, {**typed, "test": "cases/b.T_S2_1_holds/0"}]))
     wrong += [f"should be clean: {each}" for each in check_tree(root)]
     for entry in bad:
         path.write_text(json.dumps([entry]))
