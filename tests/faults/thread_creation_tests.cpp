@@ -196,8 +196,7 @@ TEST(scheduler_thread, L8_start_throws_and_leaves_no_thread_when_none_can_be_had
             } catch (const std::system_error& thrown) {
                 EXPECT_EQ(thrown.code().value(), error);
             }
-            loop.stop();
-            EXPECT_FALSE(loop->park()); // and nobody waits for it
+            EXPECT_EQ(loop->park_for(5s).error(), coronet::errc::stopped); // nobody waits for it
         }
         EXPECT_EQ(thread_count(), before);
     }
@@ -241,7 +240,8 @@ TEST(thread_creation, gives_the_thread_a_name_and_a_stack) {
     });
     started.join();
     EXPECT_EQ(name, "crn-wu-12345678");
-    EXPECT_EQ(stack, 512U * 1024U);
+    EXPECT_GE(stack, 512U * 1024U); // a checker adds its own
+    EXPECT_LT(stack, 2048U * 1024U);
 }
 
 TEST(thread_creation, raises_a_stack_that_is_too_small) {

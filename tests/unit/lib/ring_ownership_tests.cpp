@@ -193,7 +193,7 @@ TEST(ring_ownership, X7_a_stop_between_a_cancel_and_its_completion_loses_nothing
         sample_operation read = read_of(quiet, byte);
         call cancel{[&] { read.cancel(); }};
         coronet::test::script play;
-        running thread{loop};
+        std::thread owner{[&] { loop.run(); }};
         on(loop, [&] { loop.start(read); });
         auto& asked = play.hold(coronet::test::point::before_cancel_sqe, &read);
         ASSERT_TRUE(loop.post(cancel)); // B
@@ -204,7 +204,7 @@ TEST(ring_ownership, X7_a_stop_between_a_cancel_and_its_completion_loses_nothing
         std::thread stopper{[&] { loop.stop(); }}; // C
         stopper.join();
         sent.release();
-        thread.stop();
+        owner.join(); // by that one stop
         EXPECT_EQ(read.results, std::vector{-ECANCELED});
         EXPECT_EQ(loop.in_flight_count(), 0U);
     }
