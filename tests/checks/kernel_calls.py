@@ -2,7 +2,7 @@
 """Checks that the library keeps away from calls of io_uring that it must not use.
 
 A synchronous cancel never returns on a DEFER_TASKRUN ring whose target is in a kernel worker, and on an SQPOLL ring it
-does not find that target: waiting for what was cancelled is waiting for its terminal completion (SPEC.md, C13). Usage:
+does not find that target: waiting for what was cancelled is waiting for its terminal completion (docs/cancellation.md, C13). Usage:
 kernel_calls.py [--self-test]
 """
 import re
