@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/channel.hpp>
+#include <coronet/detail/assert.hpp>
+#include <coronet/detail/cancel_batch.hpp>
+
+#include <cstddef>
+#include <mutex>
 
 namespace coronet::detail {
 

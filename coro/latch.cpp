@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/latch.hpp>
+#include <coronet/detail/assert.hpp>
+#include <coronet/detail/cancel_batch.hpp>
 
+#include <cstddef>
 #include <mutex>
 
 namespace coronet {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/detail/listed_wait.hpp>
+#include <coronet/detail/assert.hpp>
+#include <coronet/detail/cancel_batch.hpp>
 #include <coronet/detail/hooks.hpp>
 #include <coronet/scheduler.hpp>
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/mutex.hpp>
+#include <coronet/detail/assert.hpp>
+#include <coronet/detail/cancel_batch.hpp>
 
 #include <mutex>
+#include <optional>
+#include <utility>
 
 namespace coronet {
 

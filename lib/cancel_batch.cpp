@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <coronet/detail/assert.hpp>
 #include <coronet/detail/cancel_batch.hpp>
 #include <coronet/detail/hooks.hpp>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 namespace coronet::detail {

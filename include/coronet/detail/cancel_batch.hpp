@@ -20,8 +20,9 @@
 // A lock belongs to no list and is never destroyed: it is one of a fixed number, found by the
 // list's address. So a waiter that is cancelled on its own thread may still ask whether it was
 // claimed when another one, claimed with it, has gone on and has destroyed the list. A thread holds
-// at most one of these locks, takes nothing else under it and runs nobody's code; with
-// CORONET_HOOKS that is asserted (D2, D3).
+// at most one of these locks, takes nothing else under it and resumes and calls nobody; with
+// CORONET_HOOKS that is asserted (D2, D3). (A channel moves values under it: their moves do not
+// throw and may not use what has such a lock.)
 //
 // The other lists have no lock and do not need this. Operations, timers, the branches of a group
 // and the joiners of a scope are touched by their scheduler's thread only; requests from elsewhere
@@ -128,7 +129,7 @@ public:
 private:
     void claim(listed_waiter& waiter, listed_waiter::phase next) noexcept;
 
-    const void* list_;
+    [[maybe_unused]] const void* list_; // is a number here
     intrusive_list<listed_waiter> claimed_;
 };
 
