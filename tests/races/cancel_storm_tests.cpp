@@ -3,6 +3,7 @@
 // Property: 10,000 operations in flight, four threads that cancel them at random, one that lets
 // some go on, then stop(): each await is resumed exactly once, on its scheduler, and nothing is
 // left: no operation, no frame, no descriptor.
+#include "lib/run_until.hpp"
 #include "rounds.hpp"
 #include "support/open_files.hpp"
 #include "support/pairs.hpp"
@@ -188,6 +189,7 @@ void one_storm(unsigned seed) {
         ASSERT_EQ(all->all_in_flight.get_future().get(), operation_count);
         auto threads = cancellers(*all, seed);
         feed(*all);
+        ASSERT_TRUE(testing::wait_until([&] { return all->cancelled > 0 && all->done > 0; }));
         thread.stop();
         over.get();
         for (auto& each : threads)

@@ -190,7 +190,7 @@ struct connecting_contestant {
         if (accepted) put_byte(accepted.get());
         const bool connected = accepted && drain(self.get()) == 1;
         self.reset();
-        return !got || connected; // a connect that was cancelled leaves a socket to be closed
+        return got ? connected : !accepted;
     }
 };
 
@@ -211,7 +211,7 @@ struct queueing_contestant {
         const unique_fd accepted = port.take_one();
         if (accepted) put_byte(accepted.get());
         const bool connected = accepted && drain(self.get()) == 1;
-        const bool answered = got ? connected : true;
+        const bool answered = got ? connected : !accepted;
         self.reset();
         while (port.take_one()) {
         }

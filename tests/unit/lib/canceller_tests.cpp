@@ -80,7 +80,7 @@ TEST(canceller, leaves_an_idle_operation_alone) {
     EXPECT_EQ(test.script.count(IORING_OP_ASYNC_CANCEL), 0U);
 }
 
-TEST(canceller, lets_a_result_that_came_first_win) {
+TEST(canceller, C5_lets_a_result_that_came_first_win) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_RECV};
     test.script.on(IORING_OP_RECV).complete(5);
@@ -92,7 +92,7 @@ TEST(canceller, lets_a_result_that_came_first_win) {
     EXPECT_EQ(test.loop.stats().cancels_not_found, 1U);
 }
 
-TEST(canceller, waits_for_the_end_whatever_the_answer_says) {
+TEST(canceller, C3_waits_for_the_end_whatever_the_answer_says) {
     for (const int answer : {0, 1, -ENOENT, -EALREADY, -EINVAL}) {
         scripted_scheduler test;
         sample_operation op{IORING_OP_RECV};
@@ -107,7 +107,7 @@ TEST(canceller, waits_for_the_end_whatever_the_answer_says) {
     }
 }
 
-TEST(canceller, counts_the_answers) {
+TEST(canceller, C3_counts_the_answers_and_no_more) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_RECV};
     test.script.on(IORING_OP_RECV)
@@ -126,7 +126,7 @@ TEST(canceller, counts_the_answers) {
     EXPECT_EQ(stats.cancels_running, 2U);
 }
 
-TEST(canceller, repeats_itself_after_10_20_40_and_at_most_1000_ms) {
+TEST(canceller, C4_repeats_itself_after_10_20_40_and_at_most_1000_ms) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_RECV};
     auto& fate = test.script.on(IORING_OP_RECV).never();
@@ -207,7 +207,7 @@ TEST(canceller, stops_asking_once_the_operation_has_ended) {
     EXPECT_EQ(test.loop.outstanding_work(), 0U);              // no timer either
 }
 
-TEST(canceller, drops_a_request_whose_operation_ends_before_it_is_sent) {
+TEST(canceller, C2_drops_a_request_whose_operation_ends_before_it_is_sent) {
     scripted_scheduler test;
     sample_operation first{IORING_OP_RECV}, second{IORING_OP_RECV};
     test.script.on(IORING_OP_RECV).complete(1);
@@ -228,7 +228,7 @@ TEST(canceller, drops_a_request_whose_operation_ends_before_it_is_sent) {
     EXPECT_EQ(test.script.count(IORING_OP_ASYNC_CANCEL), 0U);
 }
 
-TEST(canceller, a_late_request_does_not_name_a_later_submission_of_the_operation) {
+TEST(canceller, C2_a_late_request_does_not_name_a_later_submission_of_the_operation) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_RECV};
     test.script.on(IORING_OP_RECV).complete(1);

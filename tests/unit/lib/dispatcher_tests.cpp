@@ -95,7 +95,7 @@ TEST(dispatcher, lets_an_operation_start_again_from_its_own_completion) {
     EXPECT_EQ(op.results.size(), 3U);
 }
 
-TEST(dispatcher, gives_each_submission_of_one_operation_another_id) {
+TEST(dispatcher, C2_gives_each_submission_of_one_operation_another_id) {
     scripted_scheduler test;
     sample_operation op;
     test.loop.start(op);

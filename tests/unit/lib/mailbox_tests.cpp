@@ -55,7 +55,7 @@ TEST(mailbox, hands_over_what_it_holds_when_it_is_closed) {
     EXPECT_EQ(queue.pop(), &a);
 }
 
-TEST(mailbox, refuses_everything_once_it_is_closed) {
+TEST(mailbox, L12_refuses_everything_once_it_is_closed) {
     call late{nothing};
     mailbox box;
     work_queue queue;
@@ -88,7 +88,7 @@ TEST(mailbox, aborts_when_an_item_is_pushed_that_is_in_a_queue_already) {
 }
 
 // Threads push while the owner empties and, at some point, closes.
-TEST(mailbox, runs_or_refuses_each_item_exactly_once_under_many_threads) {
+TEST(mailbox, L12_runs_or_refuses_each_item_exactly_once_under_many_threads) {
     constexpr std::size_t threads = 4;
     constexpr std::size_t items_each = 20'000;
     mailbox box;

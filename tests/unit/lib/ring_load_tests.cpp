@@ -113,7 +113,7 @@ coronet::duration slowest_service() {
     return slowest;
 }
 
-TEST(scheduler_on_a_ring, serves_timers_posts_and_completions_within_50_ms_however_busy_it_is) {
+TEST(scheduler_on_a_ring, L23_serves_timers_posts_and_completions_within_50_ms_however_busy_it_is) {
     // On a crowded machine one try may be late for reasons that are not ours.
     coronet::duration best = coronet::duration::max();
     for (int attempt = 0; attempt < 5 && best > 50ms; ++attempt)

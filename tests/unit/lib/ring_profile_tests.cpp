@@ -25,7 +25,7 @@ using coronet::time_point;
 
 // ---- ownership ----
 
-TEST(scheduler_on_a_ring, is_handed_from_thread_to_thread_when_its_owner_may_move) {
+TEST(scheduler_on_a_ring, L24_is_handed_from_thread_to_thread_when_its_owner_may_move) {
     scheduler_options options;
     options.movable_owner = true;
     scheduler loop{options};

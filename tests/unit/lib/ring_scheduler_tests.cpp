@@ -177,7 +177,7 @@ TEST(scheduler_on_a_ring, is_stopped_from_a_signal_handler_on_its_own_thread) {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST(scheduler_on_a_ring, refuses_items_once_it_has_ended_and_runs_all_others) {
+TEST(scheduler_on_a_ring, L12_refuses_items_once_it_has_ended_and_runs_all_others) {
     for (int round = 0; round < 50; ++round) {
         scheduler loop;
         std::atomic<int> runs{0}, accepted{0};

@@ -88,7 +88,7 @@ TEST(scheduler, runs_posted_items_of_the_owner_too) {
     EXPECT_EQ(runs, 1);
 }
 
-TEST(scheduler, aborts_when_two_threads_run_its_loop) {
+TEST(scheduler, L24_aborts_when_two_threads_run_its_loop) {
     const auto two_threads = [] {
         scripted_scheduler test;
         test.turn();
@@ -315,7 +315,7 @@ TEST(scheduler, run_ends_at_once_when_it_was_stopped_before) {
     test.loop.run();
 }
 
-TEST(scheduler, waits_for_the_last_terminal_completion_when_it_ends) {
+TEST(scheduler, L15_waits_for_the_last_terminal_completion_when_it_ends) {
     scripted_scheduler test;
     std::deque<sample_operation> operations;
     for (int i = 0; i < 5; ++i) {
@@ -331,7 +331,7 @@ TEST(scheduler, waits_for_the_last_terminal_completion_when_it_ends) {
     EXPECT_EQ(test.loop.in_flight_count(), 0U);
 }
 
-TEST(scheduler, waits_on_for_an_operation_that_no_cancel_can_end) {
+TEST(scheduler, L15_waits_on_for_an_operation_that_no_cancel_can_end) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_RECV};
     auto& fate = test.script.on(IORING_OP_RECV).complete(5).after(5s);
@@ -363,7 +363,7 @@ TEST(scheduler, asks_its_residents_to_end_until_they_have) {
     EXPECT_GE(inside.asked, 3);
 }
 
-TEST(scheduler, runs_what_was_posted_before_it_ended_and_refuses_the_rest) {
+TEST(scheduler, L12_runs_what_was_posted_before_it_ended_and_refuses_the_rest) {
     scripted_scheduler test;
     int runs = 0;
     call early{[&] { ++runs; }}, late{[&] { ++runs; }};
