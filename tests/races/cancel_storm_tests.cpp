@@ -4,9 +4,9 @@
 // some go on, then stop(): each await is resumed exactly once, on its scheduler, and nothing is
 // left: no operation, no frame, no descriptor.
 #include "lib/run_until.hpp"
-#include "rounds.hpp"
 #include "support/open_files.hpp"
 #include "support/pairs.hpp"
+#include "support/rounds.hpp"
 
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>

@@ -3,8 +3,8 @@
 // Property: of several producers and consumers on several schedulers, whoever is stopped at any
 // instant, each value whose send succeeded is received once, no other one is, and the values of one
 // producer reach a consumer in their order.
-#include "rounds.hpp"
 #include "support/chaos.hpp"
+#include "support/rounds.hpp"
 #include "support/schedulers.hpp"
 #include "support/watchdog.hpp"
 

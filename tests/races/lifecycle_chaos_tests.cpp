@@ -3,8 +3,8 @@
 // Property: whatever four threads do to a scheduler at once (park, let go, post, stop, join), at
 // whatever moments: none of them hangs, and of every scheduler that ends, each item posted has run
 // once or was refused. Schedulers are stopped and replaced as it goes.
-#include "rounds.hpp"
 #include "support/chaos.hpp"
+#include "support/rounds.hpp"
 #include "support/watchdog.hpp"
 
 #include <coronet/scheduler_thread.hpp>

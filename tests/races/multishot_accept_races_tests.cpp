@@ -2,8 +2,8 @@
 //
 // Property: whenever a stream of connections is cancelled, closed or abandoned while clients
 // connect, no descriptor is lost: each was given to somebody, or closed, or stayed in the backlog.
-#include "rounds.hpp"
 #include "support/open_files.hpp"
+#include "support/rounds.hpp"
 #include "support/spin.hpp"
 #include "support/watchdog.hpp"
 

@@ -3,8 +3,8 @@
 // Property: however many schedulers lock and stop to wait at any instant, one holds the lock at a
 // time, each await ends once, with the lock or cancelled, and no grant is lost. The same for the
 // permits of a semaphore.
-#include "rounds.hpp"
 #include "support/chaos.hpp"
+#include "support/rounds.hpp"
 #include "support/schedulers.hpp"
 #include "support/watchdog.hpp"
 

@@ -2,7 +2,7 @@
 //
 // Property: a signal_set with a reader survives a storm of signals: none that queues (a real-time
 // signal) is lost, and of the others each that is pending is delivered at least once.
-#include "rounds.hpp"
+#include "support/rounds.hpp"
 
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/signal_set.hpp>

@@ -3,8 +3,8 @@
 // Property: however many signals rain on a scheduler's thread, no operation fails and no wake-up is
 // lost. A thread that Coronet makes is not even interrupted. One that it adopts is, and there the
 // kernel may fail to create its worker for a signal, and say -ECANCELED: the engine submits again.
-#include "rounds.hpp"
 #include "support/pairs.hpp"
+#include "support/rounds.hpp"
 #include "support/temporary_file.hpp"
 #include "support/watchdog.hpp"
 

@@ -2,7 +2,7 @@
 //
 // Property: a sleeping scheduler is woken by whatever is posted to it, however often. There is no
 // timer that would save it: one lost wake-up, and the test stands still until the watchdog comes.
-#include "rounds.hpp"
+#include "support/rounds.hpp"
 #include "support/watchdog.hpp"
 
 #include <coronet/scheduler_thread.hpp>
