@@ -33,6 +33,7 @@ using coronet::time_point;
 
 // ---- messages ----
 
+#ifdef CORONET_HOOKS
 /// Descriptors of rings that this process has.
 std::vector<std::string> open_rings() {
     std::vector<std::string> found;
@@ -46,7 +47,6 @@ std::vector<std::string> open_rings() {
     return found;
 }
 
-#ifdef CORONET_HOOKS
 /// How many completions the ring has ever had; -1: it is none.
 int completions_of(const std::string& fd) {
     std::ifstream info{"/proc/self/fdinfo/" + fd};
