@@ -107,7 +107,7 @@ public:
     ready_sink* sink = nullptr;
     std::size_t handed_over = 0;
     std::atomic<std::thread::id> owner; // written by the owner
-    std::error_code failure; // why it ends without having been stopped
+    std::error_code failure;            // why it ends without having been stopped
     std::atomic<std::uint64_t> wakes{0};
 
 private:

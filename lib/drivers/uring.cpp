@@ -199,9 +199,9 @@ private:
     }
 
     bool send_message(const std::shared_ptr<port>& to) noexcept {
-        if (!own().can_message() || closing_ || is_deaf()) return false;
+        if (!own().can_message() || closing_) return false;
         io_uring_sqe* sqe = slot();
-        if (!sqe || is_deaf()) return false; // it was making room that told it
+        if (!sqe || is_deaf()) return false; // a dead ring would keep it
         owes_wakes_ = true;
         const std::size_t number = sent_.add(to);
         io_uring_prep_msg_ring(sqe, to->target.fd(), 0, message_id, 0);

@@ -210,7 +210,7 @@ class Workshop:
             pattern = f"^{re.escape(mutation.test)}$"
             return outcome_of(["ctest", "--test-dir", self.build, "--no-tests=error", "-V", "-R", pattern])
         program = next(p for p in self.build.rglob(mutation.target) if p.is_file() and os.access(p, os.X_OK))
-        return outcome_of([program, f"--gtest_filter={mutation.test}"])
+        return outcome_of([program, f"--gtest_filter={mutation.test}:*/{mutation.test}/*"])
 
     def try_out(self, mutation):
         """What the test says with the mistake in place."""
