@@ -6,7 +6,7 @@
 #pragma once
 
 #include "rival.hpp"
-#include "rounds.hpp"
+#include "support/rounds.hpp"
 #include "support/spin.hpp"
 
 #include <coronet/coro/run.hpp>

@@ -11,6 +11,7 @@
 #include <coronet/scheduler.hpp>
 
 #include <coroutine>
+#include <source_location>
 #include <system_error>
 
 namespace coronet {
@@ -26,6 +27,7 @@ public:
         refuse(std::make_error_code(std::errc::operation_canceled));
         return false;
     }
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
 protected:
     using state_change::state_change;

@@ -14,6 +14,7 @@
 #include <coronet/work.hpp>
 
 #include <coroutine>
+#include <source_location>
 
 namespace coronet::detail {
 
@@ -26,6 +27,7 @@ public:
         return !refused_ && wait();
     }
     void cancel() noexcept final;
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
 protected:
     explicit listed_wait(const void* list) noexcept : list_(list) {}
