@@ -2,8 +2,8 @@
 #include <coronet/coro/detail/branch.hpp>
 #include <coronet/coro/detail/group.hpp>
 #include <coronet/coro/detail/promise.hpp>
-#include <coronet/detail/hooks.hpp>
 #include <coronet/detail/cancel_batch.hpp>
+#include <coronet/detail/hooks.hpp>
 
 #include <utility>
 
