@@ -5,6 +5,7 @@
 // once or was refused. Schedulers are stopped and replaced as it goes.
 #include "support/chaos.hpp"
 #include "support/rounds.hpp"
+#include "support/spin.hpp"
 #include "support/watchdog.hpp"
 
 #include <coronet/scheduler_thread.hpp>
@@ -226,6 +227,32 @@ TEST(lifecycle_chaos, S1_3_four_threads_park_post_stop_and_join_and_nobody_hangs
     EXPECT_GT(sums.schedulers, 1);
     EXPECT_GT(sums.parked, 0);
     EXPECT_GT(sums.executed, 0);
+}
+
+// Among four, each wakes what another has failed to wake. Here nobody does.
+TEST(lifecycle_chaos, S1_3_a_park_or_a_stop_that_comes_as_the_owner_goes_to_sleep_is_seen) {
+    const int rounds = test::rounds(3'000, 60'000);
+    constexpr int rounds_each = 10; // with one scheduler
+    const chaos disturbed;
+    totals sums;
+    std::unique_ptr<target> at;
+    watchdog deadline{[&] { return at->report(); }};
+    for (int round = 0; round < rounds; ++round) {
+        if (round % rounds_each == 0) at = std::make_unique<target>(sums);
+        at->post(); // it wakes up, runs this, and goes to sleep
+        spin(round * 13 % 5'000);
+        EXPECT_TRUE(at->loop().park());
+        deadline.pat();
+        if (round % rounds_each < rounds_each - 1) continue;
+        at->post();
+        spin(round * 13 % 5'000);
+        at->thread().stop();
+        EXPECT_TRUE(at->thread().join());
+    }
+    at.reset();
+    print(sums, disturbed.seed());
+    EXPECT_EQ(sums.wrong, 0);
+    EXPECT_EQ(sums.executed, rounds + rounds / rounds_each);
 }
 
 } // namespace
