@@ -276,14 +276,15 @@ def chosen(mutations, only):
 def try_all(mutations, folder):
     workshop = Workshop(folder)
     workshop.prepare(sorted({each.target for each in mutations}))
-    problems, skipped, sound = [], [], {}
+    # All of them before the first mistake: afterwards the programs have one in them.
+    sound = {each.test: workshop.outcome(each) for each in {each.test: each for each in mutations}.values()}
+    problems, skipped = [], []
     for each in mutations:
-        if each.test not in sound:
-            sound[each.test] = workshop.outcome(each)
         if sound[each.test] == "skipped":
             skipped.append(f"{each.name}: skipped here")
         elif sound[each.test] != "passed":
             problems.append(f"{each.name}: {sound[each.test]} without any mistake")
+            print(f"NOT TRIED   {problems[-1]}", flush=True)
         else:
             started = time.monotonic()
             outcome = workshop.try_out(each)
