@@ -273,7 +273,8 @@ bool engine::post(mailbox& lane, work& item) noexcept {
     const bool taken = lane.push(item);
     if (taken) {
         CORONET_HOOK(pushed, &self);
-        wake_if(state.set_notified(), messenger());
+        driver* const carrier = messenger();
+        wake_if(state.set_notified(carrier != nullptr), carrier);
     }
     callers_.fetch_sub(1, std::memory_order_acq_rel);
     return taken;

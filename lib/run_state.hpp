@@ -15,6 +15,8 @@
 //
 //   stop      set by any thread, never cleared
 //   notified  set by any thread after a push; cleared by the owner before it empties the mailbox
+//   carried   with notified: every wake-up for it so far is a message in the ring of another
+//             scheduler, which may not have submitted it yet; who comes next wakes as well
 //   sleeping  set by the owner, only from a word without stop, park and notified; cleared by the
 //             owner when it is back
 //   park      how many want the owner to stand still; counted up only while it can still do so, and
@@ -43,9 +45,12 @@ public:
         // Also if it was notified: that wake-up may be a message that its sender has yet to submit.
         return (before & sleeping_bit) && !(before & stop_bit);
     }
-    must_wake set_notified() noexcept {
-        const auto before = word_.fetch_or(notified_bit, std::memory_order_acq_rel);
-        return (before & sleeping_bit) && !(before & notified_bit);
+    /// `by_message`: the caller would wake the owner with its own ring's next system call only.
+    must_wake set_notified(bool by_message = false) noexcept {
+        auto expected = load();
+        while (!exchange(expected, notified(expected, by_message))) {
+        }
+        return (expected & sleeping_bit) && awaits_wake(expected);
     }
     /// The same for who does not push anything and wants the owner to wake now.
     must_wake set_woken() noexcept {
@@ -100,7 +105,7 @@ public:
     /// True if something was pushed since the last time.
     bool take_notified() noexcept {
         if (!(load() & notified_bit)) return false; // the usual case costs no read-modify-write
-        word_.fetch_and(~notified_bit, std::memory_order_acq_rel);
+        word_.fetch_and(~(notified_bit | carried_bit), std::memory_order_acq_rel);
         return true;
     }
     /// False if it may not sleep: there is something to look at.
@@ -138,6 +143,7 @@ private:
     static constexpr std::uint32_t sleeping_bit = 4;
     static constexpr std::uint32_t phase_shift = 3;
     static constexpr std::uint32_t phase_mask = 7U << phase_shift;
+    static constexpr std::uint32_t carried_bit = 1U << 6;
     static constexpr std::uint32_t park_shift = 16;
     static constexpr std::uint32_t one_parker = 1U << park_shift;
     static constexpr std::uint32_t park_mask = ~std::uint32_t{0} << park_shift;
@@ -146,6 +152,14 @@ private:
         const phase now = phase_of(word);
         return !(word & stop_bit) && (word & park_mask) != park_mask &&
                (now == phase::starting || now == phase::running || now == phase::parked);
+    }
+    /// Nobody has woken the owner for certain.
+    static bool awaits_wake(std::uint32_t word) noexcept {
+        return !(word & notified_bit) || (word & carried_bit) != 0;
+    }
+    static std::uint32_t notified(std::uint32_t word, bool by_message) noexcept {
+        const bool carried = by_message && awaits_wake(word);
+        return (word & ~carried_bit) | notified_bit | (carried ? carried_bit : 0);
     }
     static std::uint32_t with_phase(std::uint32_t word, phase next) noexcept {
         return (word & ~phase_mask) | static_cast<std::uint32_t>(next) << phase_shift;

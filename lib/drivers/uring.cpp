@@ -115,6 +115,7 @@ private:
     /// Messages whose answer has not come, by number.
     class sent_messages {
     public:
+        sent_messages() { ports_.reserve(usual_count); }
         std::size_t add(std::shared_ptr<port> to) {
             const auto free = std::ranges::find(ports_, nullptr);
             const auto number = static_cast<std::size_t>(free - ports_.begin());
@@ -135,6 +136,7 @@ private:
         }
 
     private:
+        static constexpr std::size_t usual_count = 64;
         std::vector<std::shared_ptr<port>> ports_;
     };
 
@@ -142,6 +144,7 @@ private:
 
     void enter(time_point deadline) noexcept {
         owes_wakes_ = false;
+        owed_to_ = nullptr;
         if (is_deaf()) return;
         if (own().enter(tail_, deadline) == ring::outcome::thread_dead) become_deaf();
         update_end();
@@ -162,6 +165,7 @@ private:
         if (!enabled_) return; // the first turn submits
         update_end();          // a submission thread has taken some by itself, perhaps
         if (static_cast<int>(end_ - tail_) > 0) return;
+        owed_to_ = nullptr; // it leaves now
         // Busy: the loop reaps, then tries again.
         if (!is_deaf() && own().submit(tail_) == ring::outcome::thread_dead) become_deaf();
         update_end();
@@ -200,9 +204,11 @@ private:
 
     bool send_message(const std::shared_ptr<port>& to) noexcept {
         if (!own().can_message() || closing_) return false;
+        if (owed_to_ == to.get()) return true; // the message before has not left either
         io_uring_sqe* sqe = slot();
         if (!sqe || is_deaf()) return false; // a dead ring would keep it
         owes_wakes_ = true;
+        owed_to_ = to.get();
         const std::size_t number = sent_.add(to);
         io_uring_prep_msg_ring(sqe, to->target.fd(), 0, message_id, 0);
         sqe->user_data = std::uint64_t{number} << sent_number_shift | sent_message_id;
@@ -220,6 +226,7 @@ private:
     bool enabled_ = false;
     bool wake_armed_ = false;
     bool owes_wakes_ = false;
+    const port* owed_to_ = nullptr; // the last of those who are owed one
     bool closing_ = false;
     bool dead_ = false; // deaf, and reaped for the last time
 };

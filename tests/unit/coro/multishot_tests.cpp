@@ -269,8 +269,17 @@ task<void> destroyed_under_next() {
     static_cast<void>(both);
 }
 
-TEST_F(scripted_multishot, destroyed_under_a_next_ends_the_program) {
-    EXPECT_DEATH(finish(destroyed_under_next()), "a stream was destroyed while this await on it");
+TEST(scripted_multishot_death, destroyed_under_a_next_ends_the_program) {
+    // A fixture of its own: a forked child cannot use its parent's scheduler.
+    class fixture final : public test::scripted_coroutines {
+    public:
+        using scripted_coroutines::finish;
+
+    private:
+        void TestBody() override {}
+    };
+    const auto destroy = [] { fixture{}.finish(destroyed_under_next()); };
+    EXPECT_DEATH(destroy(), "a stream was destroyed while this await on it");
 }
 
 } // namespace

@@ -56,6 +56,22 @@ TEST(run_state, a_sleeper_is_woken_by_the_first_notification_only) {
     EXPECT_FALSE(state.take_notified());
 }
 
+TEST(run_state, a_sleeper_is_woken_again_while_its_wake_ups_are_only_messages) {
+    run_state state;
+    state.enter(phase::running);
+    ASSERT_TRUE(state.try_sleep());
+    EXPECT_TRUE(state.set_notified(true));
+    EXPECT_TRUE(state.set_notified(true)); // that message may stay where it is, too
+    EXPECT_TRUE(state.set_notified());
+    EXPECT_FALSE(state.set_notified()); // now it is certain
+    EXPECT_FALSE(state.set_notified(true));
+    state.wake_up();
+    EXPECT_TRUE(state.take_notified());
+    ASSERT_TRUE(state.try_sleep());
+    EXPECT_TRUE(state.set_notified());
+    EXPECT_FALSE(state.set_notified());
+}
+
 TEST(run_state, a_sleeper_is_woken_by_the_first_stop_only) {
     run_state state;
     state.enter(phase::running);
