@@ -24,7 +24,7 @@ void root::on_all_ended() noexcept {
 }
 
 void remote_root::begin_and_wait(scheduler& target) {
-    if (scheduler::current()) throw std::system_error(errc::would_deadlock, "sync_wait");
+    if (!target.may_wait_here()) throw std::system_error(errc::would_deadlock, "sync_wait");
     target_ = &target;
     if (!target.post(starter_)) throw std::system_error(errc::stopped, "sync_wait");
     done_.acquire();

@@ -2,6 +2,7 @@
 #include "engine.hpp"
 
 #include "forks.hpp"
+#include "futex.hpp"
 #include "log.hpp"
 
 #include <coronet/detail/hooks.hpp>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -37,7 +39,7 @@ void engine::claim() {
     if (in_forked_child()) throw std::system_error(errc::stopped, "a scheduler of the parent");
     const phase now = state.current_phase();
     CORONET_ASSERT(now != phase::exited); // a scheduler runs once
-    const auto here = std::this_thread::get_id();
+    const thread_number here = this_thread_number();
     if (now == phase::fresh || now == phase::starting || now == phase::failed) {
         driver_->enable();
         owner = here;
@@ -201,7 +203,7 @@ void engine::set_sink(ready_sink* wanted) noexcept {
 // 5. What still stands in the internal lane is run; the driver gives everything back to the kernel;
 //    then, and only then, those who wait for the end are told.
 
-void engine::drain() {
+void engine::drain() noexcept {
     constexpr duration first_pause = 10ms;
     constexpr duration longest_pause = 100ms;
     constexpr duration patience = 1s;
@@ -222,11 +224,19 @@ void engine::drain() {
         if (progress) last_progress = driver_->now();
         if (!reported && driver_->now() - last_progress > patience) {
             reported = true;
-            log::warn("stopping: still waiting\n" + report());
+            tell_survivors();
         }
     }
     CORONET_HOOK(nothing_in_flight, &self);
     close();
+}
+
+void engine::tell_survivors() const noexcept {
+    try {
+        log::warn("stopping: still waiting\n" + report());
+    } catch (const std::bad_alloc&) {
+        log::warn("stopping: still waiting, and no memory to tell for what");
+    }
 }
 
 void engine::close_outer_lane() noexcept {
@@ -261,6 +271,7 @@ void engine::close() noexcept {
     wait_for_callers(); // those to come find nobody asleep, and leave the driver alone
     stats.enters = driver_->enters();
     driver_->close();
+    owner = 0;
     enter(phase::exited);
 }
 
@@ -291,6 +302,7 @@ void engine::stop() noexcept {
     if (ended()) return;
     callers_.fetch_add(1, std::memory_order_acq_rel);
     wake_if(state.set_stop(), nullptr);
+    if (has_own_thread && !was_started()) futex::wake_all(state.word()); // nobody else will
     callers_.fetch_sub(1, std::memory_order_acq_rel);
 }
 

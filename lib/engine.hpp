@@ -9,6 +9,7 @@
 #include "driver.hpp"
 #include "mailbox.hpp"
 #include "run_state.hpp"
+#include "thread_number.hpp"
 #include "timer_queue.hpp"
 
 #include <coronet/park_guard.hpp>
@@ -65,34 +66,40 @@ public:
 
     // ---- starting, parking, waiting (lifecycle.cpp); any thread ----
 
-    /// The owner is about to be made, or could not be.
-    [[nodiscard]] result<void> begin_start(bool parked) noexcept;
+    /// A thread of its own is about to be made, or cannot be, or could not become the owner.
+    [[nodiscard]] result<void> begin_start(bool parked);
+    void abandon_start(bool parked) noexcept;
     void start_failed() noexcept;
+    /// There will be no owner: it was never started, and now never will be.
+    void end_unused() noexcept;
     void wait_until_started() noexcept;
     [[nodiscard]] bool was_started() const noexcept {
         return state.current_phase() != run_state::phase::fresh;
     }
 
     result<park_guard> park(time_point deadline);
-    void unpark(std::thread::id taker) noexcept;
+    void unpark(thread_number taker) noexcept;
     result<void> join(time_point deadline) noexcept;
     /// For a start that was parked: its count is there already.
-    result<park_guard> take_first_guard();
+    result<park_guard> take_first_guard() noexcept;
 
     enum class answer : std::uint8_t { reached, never, would_deadlock, later };
     answer park(state_waiter& waiting);
     answer watch_end(state_waiter& waiting) noexcept;
     /// The waiter leaves the list. False if it has been told, or is about to be.
-    bool forget_park(state_waiter& waiting, std::thread::id taker) noexcept;
+    bool forget_park(state_waiter& waiting, thread_number taker) noexcept;
     bool forget_watch(state_waiter& waiting) noexcept;
-    park_guard granted(std::thread::id taker) noexcept { return {shared_from_this(), taker}; }
+    park_guard granted(thread_number taker) noexcept { return {shared_from_this(), taker}; }
+    /// Whether this thread may block until the loop ends, or stands still.
+    [[nodiscard]] bool may_wait_here() const noexcept;
     [[nodiscard]] bool join_allowed() const noexcept;
-    [[nodiscard]] bool holds_guard(std::thread::id thread) const noexcept;
+    [[nodiscard]] bool holds_guard(thread_number thread) const noexcept;
 
     /// The word, the counts and what is in flight, in words.
     [[nodiscard]] std::string report() const;
 
     scheduler& self;
+    bool has_own_thread = false; // nobody else will run its loop
     const scheduler_options options;
     run_state state;
     mailbox external;
@@ -106,8 +113,8 @@ public:
     std::size_t resident_count = 0;
     ready_sink* sink = nullptr;
     std::size_t handed_over = 0;
-    std::atomic<std::thread::id> owner; // written by the owner
-    std::error_code failure;            // why it ends without having been stopped
+    std::atomic<thread_number> owner{0}; // written by the owner
+    std::error_code failure;             // why it ends without having been stopped
     std::atomic<std::uint64_t> wakes{0};
 
 private:
@@ -123,7 +130,8 @@ private:
     std::size_t run_ready() noexcept;
 
     // The end.
-    void drain();
+    void drain() noexcept;
+    void tell_survivors() const noexcept;
     void close_outer_lane() noexcept;
     void cancel_everything() noexcept;
     [[nodiscard]] bool finished() const noexcept;
@@ -134,12 +142,18 @@ private:
     void enter(run_state::phase next) noexcept;
     static void
     claim_all(intrusive_list<state_waiter>& from, intrusive_list<state_waiter>& to) noexcept;
-    result<park_guard> wait_until_parked(std::thread::id taker, time_point deadline) noexcept;
+    result<park_guard> wait_until_parked(thread_number taker, time_point deadline) noexcept;
+    /// Nothing more will come of it. (Asked in this order: a start that is refused has seen stop.)
+    [[nodiscard]] bool is_over_for_joiners() const noexcept {
+        return is_over(state.current_phase()) ||
+               (has_own_thread && state.stop_requested() && !was_started());
+    }
     [[nodiscard]] static bool is_over(run_state::phase now) noexcept {
         return now == run_state::phase::exited || now == run_state::phase::failed;
     }
     void wake_if(run_state::must_wake needed, driver* from) noexcept;
     [[nodiscard]] driver* messenger() const noexcept;
+    [[nodiscard]] bool stands_still_for_me() const noexcept;
 
     // Counted before the control word is touched: an owner that has seen their flag sees them, too,
     // and does not close the driver under them.

@@ -5,8 +5,9 @@
 // that wait for each other, the last one is refused.
 #pragma once
 
+#include "thread_number.hpp"
+
 #include <mutex>
-#include <thread>
 #include <vector>
 
 namespace coronet::detail {
@@ -19,18 +20,17 @@ public:
 
     /// False, and not added, if the owner of `held` already keeps `taker` waiting, directly or
     /// through others. Throws std::bad_alloc.
-    [[nodiscard]] bool add(std::thread::id taker, const engine& held);
-    void remove(std::thread::id taker, const engine& held) noexcept;
-    [[nodiscard]] bool contains(std::thread::id taker, const engine& held) noexcept;
+    [[nodiscard]] bool add(thread_number taker, const engine& held);
+    void remove(thread_number taker, const engine& held) noexcept;
+    [[nodiscard]] bool contains(thread_number taker, const engine& held) noexcept;
 
 private:
     struct entry {
-        std::thread::id taker;
+        thread_number taker;
         const engine* held;
         bool operator==(const entry&) const = default;
     };
-    [[nodiscard]] bool
-    keeps_waiting(std::thread::id holder, std::thread::id waiting) const noexcept;
+    [[nodiscard]] bool keeps_waiting(thread_number holder, thread_number waiting) const noexcept;
 
     std::mutex mutex_;
     std::vector<entry> entries_;

@@ -14,7 +14,12 @@
 namespace coronet {
 
 void park_guard::release() noexcept {
-    if (const auto held = std::exchange(parked_, nullptr)) held->unpark(taker_);
+    auto held = std::exchange(parked_, nullptr);
+    if (!held) return;
+    if (!held->in_forked_child())
+        held->unpark(taker_);
+    else // the parent's, and so is the lock that unparking takes
+        static_cast<void>(new std::shared_ptr<detail::engine>(std::move(held)));
 }
 
 namespace detail {
@@ -59,13 +64,29 @@ void engine::enter(phase next) noexcept {
 
 // ---- start ----
 
-result<void> engine::begin_start(bool parked) noexcept {
+result<void> engine::begin_start(bool parked) {
+    const thread_number taker = this_thread_number();
+    if (parked) {
+        const bool added = guard_table::of_process().add(taker, *this);
+        CORONET_ASSERT(added); // it has no owner who could hold a guard
+    }
     if (state.try_start(parked)) return {};
+    if (parked) guard_table::of_process().remove(taker, *this);
     return state.current_phase() == phase::fresh ? errc::stopped : errc::already_started;
+}
+
+void engine::abandon_start(bool parked) noexcept {
+    if (parked) unpark(this_thread_number());
+    start_failed();
 }
 
 void engine::start_failed() noexcept {
     enter(phase::failed);
+}
+
+void engine::end_unused() noexcept {
+    driver_->close();
+    enter(phase::exited);
 }
 
 void engine::wait_until_started() noexcept {
@@ -100,8 +121,8 @@ void engine::stand_still() noexcept {
 
 result<park_guard> engine::park(time_point deadline) {
     if (in_forked_child()) return errc::stopped;
-    if (scheduler::current()) return errc::would_deadlock;
-    const auto taker = std::this_thread::get_id();
+    if (!may_wait_here()) return errc::would_deadlock;
+    const thread_number taker = this_thread_number();
     if (!guard_table::of_process().add(taker, *this)) return errc::would_deadlock;
     const auto asked = state.request_park();
     if (!asked.counted) {
@@ -112,7 +133,7 @@ result<park_guard> engine::park(time_point deadline) {
     return wait_until_parked(taker, deadline);
 }
 
-result<park_guard> engine::wait_until_parked(std::thread::id taker, time_point deadline) noexcept {
+result<park_guard> engine::wait_until_parked(thread_number taker, time_point deadline) noexcept {
     for (;;) {
         const auto seen = state.word().load(std::memory_order_acquire);
         const phase now = run_state::phase_of(seen);
@@ -127,14 +148,11 @@ result<park_guard> engine::wait_until_parked(std::thread::id taker, time_point d
     }
 }
 
-result<park_guard> engine::take_first_guard() {
-    const auto taker = std::this_thread::get_id();
-    const bool added = guard_table::of_process().add(taker, *this);
-    CORONET_ASSERT(added); // its owner has run nothing yet that could hold a guard
-    return wait_until_parked(taker, time_point::max());
+result<park_guard> engine::take_first_guard() noexcept {
+    return wait_until_parked(this_thread_number(), time_point::max());
 }
 
-void engine::unpark(std::thread::id taker) noexcept {
+void engine::unpark(thread_number taker) noexcept {
     guard_table::of_process().remove(taker, *this);
     CORONET_HOOK(unparking, &self);
     if (state.unpark()) futex::wake_all(state.word());
@@ -142,7 +160,7 @@ void engine::unpark(std::thread::id taker) noexcept {
 
 engine::answer engine::park(state_waiter& waiting) {
     if (in_forked_child()) return answer::never;
-    const auto taker = std::this_thread::get_id();
+    const thread_number taker = this_thread_number();
     if (!guard_table::of_process().add(taker, *this)) return answer::would_deadlock;
     run_state::park_answer asked{};
     {
@@ -159,11 +177,12 @@ engine::answer engine::park(state_waiter& waiting) {
     return answer::later;
 }
 
-bool engine::forget_park(state_waiter& waiting, std::thread::id taker) noexcept {
+bool engine::forget_park(state_waiter& waiting, thread_number taker) noexcept {
     {
         const std::scoped_lock lock{waiters_mutex_};
         if (waiting.claimed_) return false;
         park_waiters_.erase(waiting);
+        waiting.claimed_ = true;
     }
     unpark(taker);
     return true;
@@ -176,24 +195,30 @@ result<void> engine::join(time_point deadline) noexcept {
     if (!join_allowed()) return errc::would_deadlock;
     for (;;) {
         const auto seen = state.word().load(std::memory_order_acquire);
-        if (is_over(run_state::phase_of(seen))) return {};
+        if (is_over_for_joiners()) return {};
         if (clock::now() >= deadline) return std::errc::timed_out;
         futex::wait(state.word(), seen, deadline);
     }
 }
 
-bool engine::join_allowed() const noexcept {
-    return !scheduler::current() && !holds_guard(std::this_thread::get_id());
+bool engine::may_wait_here() const noexcept {
+    if (scheduler::current()) return false;
+    // The owner between two turns, too: nobody else will make the next one.
+    return options.movable_owner || owner.load() != this_thread_number();
 }
 
-bool engine::holds_guard(std::thread::id thread) const noexcept {
+bool engine::join_allowed() const noexcept {
+    return may_wait_here() && !holds_guard(this_thread_number());
+}
+
+bool engine::holds_guard(thread_number thread) const noexcept {
     return guard_table::of_process().contains(thread, *this);
 }
 
 engine::answer engine::watch_end(state_waiter& waiting) noexcept {
     if (in_forked_child()) return answer::never;
     const std::scoped_lock lock{waiters_mutex_};
-    if (is_over(state.current_phase())) return answer::reached;
+    if (is_over_for_joiners()) return answer::reached;
     end_waiters_.push_back(waiting);
     return answer::later;
 }
@@ -202,6 +227,7 @@ bool engine::forget_watch(state_waiter& waiting) noexcept {
     const std::scoped_lock lock{waiters_mutex_};
     if (waiting.claimed_) return false;
     end_waiters_.erase(waiting);
+    waiting.claimed_ = true;
     return true;
 }
 

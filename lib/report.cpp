@@ -49,7 +49,15 @@ std::string control_word(const run_state& state) {
 
 } // namespace
 
+/// Nobody changes what this thread is about to read.
+bool engine::stands_still_for_me() const noexcept {
+    const thread_number now = owner.load();
+    return now == 0 || now == this_thread_number() ||
+           state.current_phase() == run_state::phase::parked;
+}
+
 std::string engine::report() const {
+    if (!stands_still_for_me()) return control_word(state) + "\n";
     std::string text = control_word(state) +
                        "; operations in flight: " + std::to_string(dispatcher_.in_flight_count()) +
                        ", tasks: " + std::to_string(resident_count) +

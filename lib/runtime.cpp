@@ -65,9 +65,18 @@ void runtime::stop() noexcept {
 }
 
 result<void> runtime::join() {
-    for (auto& each : threads_)
-        if (const auto ended = each.join(); !ended) return ended;
-    return {};
+    result<void> all;
+    std::exception_ptr thrown;
+    for (auto& each : threads_) {
+        try {
+            const auto ended = each.join();
+            if (!ended && all) all = ended;
+        } catch (...) {
+            if (!thrown) thrown = std::current_exception();
+        }
+    }
+    if (thrown) std::rethrow_exception(thrown);
+    return all;
 }
 
 } // namespace coronet

@@ -57,7 +57,7 @@ scheduler::~scheduler() {
     case phase::fresh:
     case phase::failed:
         if (outstanding_work() == 0) {
-            engine_->driver_->close();
+            engine_->end_unused();
             break;
         }
         [[fallthrough]]; // it was given something before its first turn
@@ -121,6 +121,9 @@ result<void> scheduler::join() noexcept {
 }
 result<void> scheduler::join_for(duration limit) noexcept {
     return engine_->join(after(limit));
+}
+bool scheduler::may_wait_here() const noexcept {
+    return engine_->may_wait_here();
 }
 std::string scheduler::report() const {
     return engine_->report();

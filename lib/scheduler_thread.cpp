@@ -34,7 +34,9 @@ void pin_this_thread(int cpu) {
 class scheduler_thread::shared {
 public:
     explicit shared(const scheduler_thread_options& wanted)
-        : options(wanted), loop(wanted.scheduler) {}
+        : options(wanted), loop(wanted.scheduler) {
+        loop.engine_->has_own_thread = true;
+    }
 
     /// The thread. Until its loop runs, an exception means that it did not start.
     void run(detail::engine& machine) noexcept {
@@ -130,7 +132,7 @@ void scheduler_thread::begin(bool parked) {
             own->run(machine);
         });
     } catch (...) {
-        machine.start_failed();
+        machine.abandon_start(parked);
         throw;
     }
 }

@@ -1,27 +1,38 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "engine.hpp"
+#include "thread_number.hpp"
 
 #include <coronet/detail/state_change.hpp>
+
+#include <new>
 
 namespace coronet::detail {
 
 bool state_change::begin(scheduler& home) {
     home_ = &home;
-    taker_ = std::this_thread::get_id();
+    taker_ = this_thread_number();
     engine& target = *target_->engine_;
     const bool own = target_ == home_ || (wanted_ == to::ended && target.holds_guard(taker_));
     if (own) {
         error_ = errc::would_deadlock;
         return false;
     }
-    const auto answer = wanted_ == to::parked ? target.park(*this) : target.watch_end(*this);
-    if (answer == engine::answer::never) error_ = errc::stopped;
-    if (answer == engine::answer::would_deadlock) error_ = errc::would_deadlock;
-    return answer == engine::answer::later;
+    try {
+        const auto answer = wanted_ == to::parked ? target.park(*this) : target.watch_end(*this);
+        if (answer == engine::answer::never) error_ = errc::stopped;
+        if (answer == engine::answer::would_deadlock) error_ = errc::would_deadlock;
+        return answer == engine::answer::later;
+    } catch (const std::bad_alloc&) {
+        error_ = std::make_error_code(std::errc::not_enough_memory);
+        return false;
+    }
 }
 
 void state_change::told(bool reached) noexcept {
-    if (!reached) error_ = errc::stopped;
+    if (!reached) {
+        error_ = errc::stopped;
+        if (wanted_ == to::parked) target_->engine_->unpark(taker_); // it was counted
+    }
     const bool taken = home_->post_internal(*this);
     CORONET_ASSERT(taken); // home cannot end before what waits there has
 }

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <thread>
 #include <utility>
 
 namespace coronet {
@@ -20,7 +19,8 @@ class engine;
 }
 
 /// Holds a scheduler parked until it is destroyed or released. Guards nest: it goes on when the
-/// last one is gone. The thread that took it cannot wait for the scheduler's end meanwhile.
+/// last one is gone. The thread that took it cannot wait for the scheduler's end meanwhile; where
+/// it is handed to another thread, that one must know not to.
 class [[nodiscard]] park_guard {
 public:
     park_guard(park_guard&& other) noexcept = default;
@@ -39,11 +39,11 @@ public:
 
 private:
     friend class detail::engine;
-    park_guard(std::shared_ptr<detail::engine> parked, std::thread::id taker) noexcept
+    park_guard(std::shared_ptr<detail::engine> parked, std::uint64_t taker) noexcept
         : parked_(std::move(parked)), taker_(taker) {}
 
     std::shared_ptr<detail::engine> parked_;
-    std::thread::id taker_;
+    std::uint64_t taker_; // the number of the thread that took it
 };
 
 /// Somebody who waits for a scheduler to be parked, or to end, without blocking a thread. It is

@@ -113,11 +113,14 @@ public:
     /// is closed. It does not ask for the end: stop() does.
     ///
     /// Errors: errc::would_deadlock on the thread of a scheduler (co_await async_join() there) or
-    /// while this thread holds a park_guard of it; std::errc::timed_out, and the end is still to
-    /// come; errc::stopped in a forked child.
-    /// Thread: any but a scheduler's.
+    /// while a park_guard lives that this thread took; std::errc::timed_out, and the end is still
+    /// to come; errc::stopped in a forked child. Thread: any but a scheduler's.
     [[nodiscard]] result<void> join() noexcept;
     [[nodiscard]] result<void> join_for(duration limit) noexcept;
+
+    /// Whether this thread may block until something happens here: not on the thread of any
+    /// scheduler, nor on this one's own between two calls of run_once().
+    [[nodiscard]] bool may_wait_here() const noexcept;
 
     // ---- owner only ----
 
@@ -149,8 +152,8 @@ public:
     [[nodiscard]] int socket_flags() const noexcept;
     [[nodiscard]] scheduler_stats stats() const noexcept;
     /// What it is at, in words: its state, and what is in flight (which operation, on what, for how
-    /// long, awaited where). Thread: owner; any while it is parked, or as a last resort when it is
-    /// stuck.
+    /// long, awaited where). Thread: owner, or any that holds a guard of it; to others it tells the
+    /// state only.
     [[nodiscard]] std::string report() const;
     /// Why it ends without having been stopped: errc::sq_thread_dead, or nothing. What was in
     /// flight has that error, too. For a loop of run_once(), which stop_requested() tells that it

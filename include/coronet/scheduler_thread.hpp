@@ -30,7 +30,7 @@ public:
     explicit scheduler_thread(const scheduler_thread_options& options = {});
     scheduler_thread(scheduler_thread&&) noexcept = default;
     scheduler_thread& operator=(scheduler_thread&& other) noexcept;
-    /// stop() and join(). On a thread that must not wait for it (a scheduler's, or one that holds a
+    /// stop() and join(). On a thread that must not wait for it (a scheduler's, or one that took a
     /// park_guard of it): stop() only; the scheduler lives until its thread has ended.
     ~scheduler_thread();
 

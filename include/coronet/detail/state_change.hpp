@@ -12,8 +12,8 @@
 #include <coronet/scheduler.hpp>
 #include <coronet/work.hpp>
 
+#include <cstdint>
 #include <system_error>
-#include <thread>
 
 namespace coronet::detail {
 
@@ -46,7 +46,7 @@ private:
 
     scheduler* target_;
     scheduler* home_ = nullptr;
-    std::thread::id taker_;
+    std::uint64_t taker_ = 0;
     std::error_code error_; // written by whoever answers, before it hands this over
     to wanted_;
 };

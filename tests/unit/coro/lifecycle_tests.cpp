@@ -7,6 +7,8 @@
 #include <coronet/coro/lifecycle.hpp>
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
+#include <coronet/coro/schedule.hpp>
+#include <coronet/coro/scope.hpp>
 #include <coronet/coro/sleep.hpp>
 #include <coronet/coro/stop.hpp>
 #include <coronet/coro/this_coroutine.hpp>
@@ -210,6 +212,51 @@ TEST(async_join, meets_the_end_in_every_order) {
         other.start();
         run(stop_and_join(&other));
     }
+}
+
+// ---- cancelled more than once, and a start that fails ----
+
+task<void> join_there(scheduler* never_ending) {
+    const auto ended = co_await async_join(*never_ending);
+    EXPECT_FALSE(ended);
+}
+task<void> pause() {
+    const auto slept = co_await sleep_for(1h);
+    EXPECT_FALSE(slept);
+}
+task<void> many_pauses(scope children, scheduler* never_ending, std::promise<void>* begun) {
+    for (int i = 0; i < 1000; ++i)
+        children.spawn(pause);
+    children.spawn(join_there, never_ending);
+    const auto turned = co_await sleep_for(1ms);
+    EXPECT_TRUE(turned);
+    begun->set_value();
+}
+task<void> with_many_pauses(scheduler* never_ending, std::promise<void>* begun) {
+    co_await with_scope(many_pauses, never_ending, begun);
+}
+
+task<void> pauses_on(scheduler* away, scheduler* never_ending, std::promise<void>* begun) {
+    const auto done = co_await run_on(*away, with_many_pauses, never_ending, begun);
+    EXPECT_TRUE(done);
+}
+
+// More is ready than one turn runs, and the end asks everything anew before each turn.
+TEST(async_join, that_is_asked_to_end_again_and_again_ends_once) {
+    scheduler_thread never_ending;
+    never_ending.start();
+    scheduler_thread home;
+    scheduler_thread away;
+    home.start();
+    away.start();
+    std::promise<void> begun;
+    auto over = std::async(std::launch::async, [&] {
+        sync_wait(*home, pauses_on(&*away, &*never_ending, &begun));
+    });
+    begun.get_future().wait();
+    away.stop();
+    over.get();
+    EXPECT_TRUE(away.join());
 }
 
 // ---- cancelling under park ----
