@@ -189,7 +189,7 @@ void one_storm(unsigned seed) {
         ASSERT_EQ(all->all_in_flight.get_future().get(), operation_count);
         auto threads = cancellers(*all, seed);
         feed(*all);
-        ASSERT_TRUE(testing::wait_until([&] { return all->cancelled > 0 && all->done > 0; }));
+        EXPECT_TRUE(testing::wait_until([&] { return all->cancelled > 0 && all->done > 0; }));
         thread.stop();
         over.get();
         for (auto& each : threads)

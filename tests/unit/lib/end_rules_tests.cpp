@@ -153,6 +153,29 @@ TEST(scheduler_on_a_ring, L15_is_closed_only_after_the_last_terminal_completion)
     }
 }
 
+// ---- L12 ----
+
+TEST(scheduler_on_a_ring, L12_an_item_that_comes_at_any_step_of_the_end_runs_or_is_refused) {
+    using test::point;
+    for (const point step :
+         {point::stop_seen, point::draining, point::drain_round, point::nothing_in_flight,
+          point::closing, point::exited}) {
+        int ran = 0;
+        bool taken = false;
+        call item{[&] { ++ran; }};
+        scheduler loop;
+        test::script play;
+        auto& reached = play.once(
+            step, [&] { std::thread{[&] { taken = loop.post(item); }}.join(); }, &loop
+        );
+        loop.stop();
+        loop.run();
+        EXPECT_TRUE(reached.reached());
+        EXPECT_EQ(ran, taken ? 1 : 0) << static_cast<int>(step);
+        EXPECT_EQ(taken, step == point::stop_seen) << static_cast<int>(step);
+    }
+}
+
 #endif
 
 // ---- L16 ----

@@ -91,9 +91,10 @@ TEST(mailbox, aborts_when_an_item_is_pushed_that_is_in_a_queue_already) {
 TEST(mailbox, L12_runs_or_refuses_each_item_exactly_once_under_many_threads) {
     constexpr std::size_t threads = 4;
     constexpr std::size_t items_each = 20'000;
+    constexpr std::size_t late_each = 1'000; // come after it was closed, in any case
     mailbox box;
     std::atomic<std::size_t> refused{0};
-    std::atomic<std::size_t> finished{0};
+    std::atomic<bool> closed{false};
     std::vector<std::deque<call>> items(threads);
     std::vector<int> runs(threads * items_each, 0);
     for (std::size_t t = 0; t < threads; ++t)
@@ -103,9 +104,11 @@ TEST(mailbox, L12_runs_or_refuses_each_item_exactly_once_under_many_threads) {
     std::vector<std::thread> posters;
     for (std::size_t t = 0; t < threads; ++t)
         posters.emplace_back([&, t] {
-            for (call& each : items[t])
-                if (!box.push(each)) refused.fetch_add(1);
-            finished.fetch_add(1);
+            for (std::size_t i = 0; i < items_each; ++i) {
+                while (i == items_each - late_each && !closed)
+                    std::this_thread::yield();
+                if (!box.push(items[t][i])) refused.fetch_add(1);
+            }
         });
 
     std::size_t executed = 0;
@@ -116,16 +119,18 @@ TEST(mailbox, L12_runs_or_refuses_each_item_exactly_once_under_many_threads) {
             ++executed;
         }
     };
-    while (executed < threads * items_each / 2 && finished.load() < threads) {
+    while (executed < threads * items_each / 2) {
         box.take_all(queue);
         run_all();
     }
     box.close(queue);
+    closed = true;
     run_all();
     for (auto& each : posters)
         each.join();
 
     EXPECT_EQ(executed + refused.load(), threads * items_each);
+    EXPECT_GE(refused.load(), threads * late_each);
     for (const int each : runs)
         ASSERT_LE(each, 1);
 }
