@@ -12,7 +12,8 @@
 //   try_sleep       run_state::try_sleep(), a compare-exchange (lib/run_state.hpp)
 //   announce_*      run_state::set_notified(), set_stop(), request_park(): each says whether the owner must be woken
 //   wake            driver::wake(): it ends the present or the next wait, so it is kept until a wait has seen it
-//   carried         a wake-up that lies in the sender's own ring until that thread next enters the kernel
+//   carried         of the word: all wake-ups so far are such messages (lib/run_state.hpp:18; more in wake_ups.pml)
+//   unsent          a wake-up that lies in the sender's own ring until that thread next enters the kernel
 //   outer, inner    the lanes of the mailbox (lib/mailbox.hpp)
 //   awaited         what is in flight and comes through the inner lane
 //   on_word         threads that wait on the word itself (lib/futex.hpp: looks and waits in one step)
@@ -64,11 +65,11 @@ mtype:phase = { running, parked, draining, exited };
 
 // The control word.
 mtype:phase phase = running;
-bool stop, notified, sleeping;
+bool stop, notified, carried, sleeping;
 byte park;
 bool on_word[THREADS];
 
-bool wake, in_wait, carried, driver_closed;
+bool wake, in_wait, unsent, driver_closed;
 byte callers;
 byte outer, inner, ready;
 bool outer_closed, inner_closed;
@@ -89,8 +90,12 @@ inline wait_on_word(me, condition) {
 inline notify_all() {
     d_step { on_word[0] = false; on_word[1] = false; on_word[2] = false; on_word[3] = false; on_word[4] = false }
 }
-inline announce_item(must) {
-    atomic { must = sleeping && !notified; notified = true }
+inline announce_item(must, by_message) {
+    atomic {
+        must = sleeping && (!notified || carried);
+        carried = by_message && (!notified || carried);
+        notified = true
+    }
 }
 inline announce_stop(must) {
     atomic {
@@ -154,9 +159,9 @@ inline post(carry) {
         atomic { if :: outer_closed -> refused++; taken = false :: else -> outer++; taken = true fi };
         if
         :: taken ->
-            announce_item(must);
+            announce_item(must, carry);
             if
-            :: must && carry -> carried = true
+            :: must && carry -> unsent = true
             :: must && !carry -> wake_owner()
             :: else
             fi
@@ -254,7 +259,7 @@ proctype colleague() {
     join_it(COLLEAGUE);
 #endif
     // Only now does this thread enter the kernel, and its message leave.
-    if :: carried -> wake = true :: else fi;
+    if :: unsent -> wake = true :: else fi;
 #ifdef NO_STOP
     post(false);
 #endif
@@ -272,7 +277,7 @@ proctype worker() {
     bool must;
     enter_call();
     atomic { assert(!inner_closed); inner++ };
-    announce_item(must);
+    announce_item(must, false);
     if :: must -> wake_owner() :: else fi;
     leave_call();
     ended++
@@ -288,9 +293,9 @@ inline collect_mail() {
     if
     :: notified ->
 #ifdef NOTIFIED_CLEARED_AFTER_MAIL
-        take_mail(); notified = false
+        take_mail(); atomic { notified = false; carried = false }
 #else
-        notified = false; take_mail()
+        atomic { notified = false; carried = false }; take_mail()
 #endif
     :: else
     fi
