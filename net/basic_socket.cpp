@@ -42,6 +42,34 @@ private:
     closer* next_ = nullptr;
 };
 
+// ---- what outlives its socket ----
+
+void may_outlive_socket::leave(on_socket& first, unique_fd fd) noexcept {
+    for (on_socket* each = &first; each; each = each->next_) {
+        CORONET_ASSERT(!each->started_); // co_await close() before
+        each->socket_ = nullptr;
+    }
+    static_cast<may_outlive_socket&>(first).inherit(std::move(fd)); // only these are let go
+}
+
+void may_outlive_socket::inherit(unique_fd fd) noexcept {
+    link_ = nullptr;
+    inherited_ = std::move(fd);
+}
+
+void may_outlive_socket::ended() noexcept {
+    if (socket_) {
+        on_socket::ended();
+        return;
+    }
+    if (link_) {
+        *link_ = next_;
+        if (next_) next_->link_ = link_;
+    } else if (next_) {
+        static_cast<may_outlive_socket*>(next_)->inherit(std::move(inherited_));
+    }
+}
+
 } // namespace detail
 
 basic_socket::basic_socket(basic_socket&& other) noexcept : fd_(std::move(other.fd_)) {
@@ -55,11 +83,8 @@ basic_socket& basic_socket::operator=(basic_socket&& other) noexcept {
 }
 
 basic_socket::~basic_socket() {
-    for (detail::on_socket* left = in_flight_; left; left = std::exchange(left->next_, nullptr)) {
-        CORONET_ASSERT(!left->started_); // co_await close() before
-        left->link_ = nullptr;
-    }
     CORONET_ASSERT(!being_closed_);
+    if (in_flight_) detail::may_outlive_socket::leave(*in_flight_, std::move(fd_));
 }
 
 unique_fd basic_socket::release() noexcept {

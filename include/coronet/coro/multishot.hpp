@@ -262,7 +262,8 @@ using poll_stream = multishot_stream<unsigned>;
 ///
 /// Result of next(): a connected socket. Errors: those of accept(2).
 /// Cancel: what was accepted before is delivered, or closed; what was not stays in the backlog.
-/// Lifetime: the descriptor outlives the stream's close(), or its last next().
+/// Lifetime: the descriptor outlives the request, which has ended when close() has been awaited.
+/// That of a stream that is just destroyed ends some time later, and tells nobody when.
 /// Kernel: IORING_OP_ACCEPT with IORING_ACCEPT_MULTISHOT, 5.19; a request a connection before.
 [[nodiscard]] accept_stream accept_multishot(int fd);
 
@@ -270,7 +271,8 @@ using poll_stream = multishot_stream<unsigned>;
 /// since the last report is not reported again, so use it up.
 ///
 /// Result of next(): the events that did happen, POLLERR and POLLHUP included.
-/// Lifetime: the descriptor outlives the stream's close(), or its last next().
+/// Lifetime: the descriptor outlives the request, which has ended when close() has been awaited.
+/// That of a stream that is just destroyed ends some time later, and tells nobody when.
 /// Kernel: IORING_OP_POLL_ADD with IORING_POLL_ADD_MULTI, 5.13; a request an event before.
 [[nodiscard]] poll_stream poll_multishot(int fd, unsigned events);
 

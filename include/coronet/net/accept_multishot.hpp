@@ -2,7 +2,7 @@
 //
 // Connections of a listener as they come, by one request for all. The request is in the listener's
 // list of what is in flight, so that close() of the listener ends it and waits for it, also when
-// the stream was destroyed before.
+// the stream was destroyed before; without close(), it keeps the descriptor until it has ended.
 #pragma once
 
 #include <coronet/coro/multishot.hpp>
@@ -10,10 +10,10 @@
 
 namespace coronet::detail {
 
-class socket_accept_multishot final : private on_socket, public accept_multishot {
+class socket_accept_multishot final : private may_outlive_socket, public accept_multishot {
 public:
     explicit socket_accept_multishot(basic_socket& listener) noexcept
-        : on_socket(listener),
+        : may_outlive_socket(listener),
           accept_multishot(listener.native_handle()),
           made_for_(listener.native_handle()) {}
 
@@ -23,9 +23,7 @@ public:
 
 private:
     void on_armed() noexcept override { began(*this); }
-    void on_resting() noexcept override {
-        if (in_list()) on_socket::ended(); // else the listener has gone without waiting
-    }
+    void on_resting() noexcept override { may_outlive_socket::ended(); }
     void on_abandoned() noexcept override { let_go(); }
 
     int made_for_;

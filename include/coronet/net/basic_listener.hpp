@@ -72,7 +72,8 @@ public:
     /// Errors of next(): as accept(); bad_file_descriptor when the listener has been closed.
     /// Cancel: what was accepted before is delivered; what was not stays in the backlog.
     /// Lifetime: the listener outlives the stream. close() of either ends the request and waits for
-    /// it; without, it ends some time after the stream was destroyed.
+    /// it; without, it ends some time after the stream was destroyed, and a listener that is
+    /// destroyed meanwhile is bound until then.
     /// Thread: owner.
     /// Kernel: IORING_OP_ACCEPT with IORING_ACCEPT_MULTISHOT, 5.19; a request a connection before.
     [[nodiscard]] multishot_stream<Stream> accept_multishot() {

@@ -2,7 +2,9 @@
 //
 // What all sockets have: a descriptor, and a list of the operations that are in flight on it, so
 // that these can be cancelled without looking at any other and closing can wait for the last of
-// them. A descriptor's number is never given back to the kernel under a live request. Owner thread.
+// them. A descriptor's number is never given back to the kernel under a live request: what nobody
+// waits for any more (a stream that was dropped) inherits the descriptor from a socket that is
+// destroyed before it. Owner thread.
 //
 // Sockets are moved freely while nothing is in flight on them; a moved-from or closed socket is
 // empty.
@@ -45,16 +47,37 @@ protected:
     /// `started` is in flight now, until it ended(). It is not moved any more.
     void began(operation& started) noexcept;
     void ended() noexcept;
-    /// Nobody waits for it any more: it was asked to end, and needs nothing of the socket for that.
-    void let_go() noexcept { started_ = nullptr; }
-    [[nodiscard]] bool in_list() const noexcept { return link_ != nullptr; }
 
 private:
     friend basic_socket;
-    basic_socket* socket_;
-    on_socket** link_ = nullptr; // what points to it; null: not in the list
+    friend class may_outlive_socket;
+    basic_socket* socket_;       // null: it is gone (may_outlive_socket)
+    on_socket** link_ = nullptr; // what points to it; null: not in the list, or the heir
     on_socket* next_;            // these two mean something while it is in the list
     operation* started_;         // null: let go
+};
+
+/// One that nobody may be waiting for any more. It was asked to end, but the kernel may not even
+/// have seen it yet, and would take the number in its entry for whatever has that number by then.
+/// So those that are left when their socket goes stay in a list whose head, the heir, holds the
+/// descriptor; the last of them closes it.
+///
+///   in the socket's list → let go    nobody waits for it
+///   let go → orphan, or heir         the socket is destroyed
+///   orphan → heir                    the heir has ended
+class may_outlive_socket : public on_socket {
+protected:
+    using on_socket::on_socket;
+    void let_go() noexcept { started_ = nullptr; }
+    void ended() noexcept;
+
+private:
+    friend basic_socket;
+    /// `first` and those behind it have been let go.
+    static void leave(on_socket& first, unique_fd fd) noexcept;
+    void inherit(unique_fd fd) noexcept;
+
+    unique_fd inherited_;
 };
 } // namespace detail
 
@@ -65,7 +88,8 @@ public:
     explicit basic_socket(unique_fd fd) noexcept : fd_(std::move(fd)) {}
     basic_socket(basic_socket&& other) noexcept;
     basic_socket& operator=(basic_socket&& other) noexcept;
-    /// Closes the descriptor; nothing may be in flight on it any more (see close()).
+    /// Closes the descriptor; nothing may be in flight on it any more (see close()), but for
+    /// streams that were destroyed before: the last of these to end closes it then.
     ~basic_socket();
 
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
