@@ -132,6 +132,7 @@ public:
     /// Runs the body to its first co_yield. Once. Throws what leaves the body.
     [[nodiscard]] iterator begin() {
         CORONET_ASSERT(frame_ != nullptr); // moved away
+        CORONET_ASSERT(!frame_.done());    // read once, to its end
         iterator first{frame_};
         ++first;
         return first;

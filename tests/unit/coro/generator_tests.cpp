@@ -43,6 +43,13 @@ TEST(generator, may_be_empty) {
     EXPECT_EQ(all_of(count_to(0)), std::vector<int>{});
 }
 
+TEST(generator, that_was_read_to_its_end_cannot_be_read_again) {
+    auto some = count_to(2);
+    for (const int each : some)
+        EXPECT_GT(each, 0);
+    EXPECT_DEATH(static_cast<void>(some.begin()), "assertion failed: !frame_.done");
+}
+
 generator<int> noting(std::vector<std::string>* events) {
     events->push_back("begun");
     co_yield 1;
