@@ -3,9 +3,11 @@
 // A region that a stop does not reach: for what must be finished once it was begun (the last bytes
 // of a protocol, a file that is renamed when it is complete). It is a group that does not pass on
 // what it is asked from outside. So that nothing can hold up the end of a scheduler for ever, the
-// group lives on the scheduler as a tree of its own does: scheduler::stop() cancels it.
+// group lives on the scheduler that it was begun on as a tree of its own does: stop() of that one
+// cancels it. A stop of another does not: a branch that went over to B and began a shield there
+// holds up the end of A, where its group waits for it, until the shield ends or B is stopped.
 //
-//   closed to outside → cancelled   the scheduler drains; never left
+//   closed to outside → cancelled   the scheduler that it was begun on drains; never left
 #pragma once
 
 #include <coronet/coro/detail/child.hpp>
@@ -61,9 +63,9 @@ private:
 /// as stopped as it was without. this_coroutine::stop_token() inside is that of the shield.
 ///
 /// Result: what `unstopped` gives.
-/// Errors: those of `unstopped`; operation_canceled in it once the scheduler has been stopped.
-/// Cancel: none, but by scheduler::stop() of the scheduler that it was begun on. A time limit or a
-/// scope around it waits for it; give it a limit inside.
+/// Errors: those of `unstopped`; operation_canceled in it once that scheduler has been stopped.
+/// Cancel: none, but by stop() of the scheduler that it was begun on. A time limit or a scope
+/// around it waits for it, and with them the end of their scheduler: give it a limit inside.
 /// Thread: owner.
 template <class A>
 requires(!std::is_lvalue_reference_v<A>) auto shield(A&& unstopped) {

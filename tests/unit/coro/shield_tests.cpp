@@ -225,6 +225,30 @@ TEST(shield, holds_on_another_scheduler) {
     expect_held(seen);
 }
 
+task<void> stops_where_it_was_begun(inplace_stop_token outer, seen_errors* seen) {
+    seen->inside = co_await outlast(outer);
+    scheduler::current()->stop();
+    const auto slept = co_await sleep_for(1h);
+    seen->behind = slept.error();
+}
+task<void> shielded_away_from_home(scheduler* other, seen_errors* seen) {
+    const auto token = co_await this_coroutine::stop_token();
+    scheduler* const home = scheduler::current();
+    const auto moved = co_await schedule_on(*other);
+    static_cast<void>(moved);
+    home->stop();
+    co_await shield(stops_where_it_was_begun(token, seen));
+}
+
+TEST(shield, holds_up_the_end_of_its_branch_s_home_and_ends_with_the_scheduler_it_was_begun_on) {
+    runtime_options options;
+    options.threads = 1;
+    runtime others{options};
+    seen_errors seen;
+    run(shielded_away_from_home(&others.at(0), &seen));
+    expect_held(seen);
+}
+
 // ---- signals ----
 
 task<void> interrupted(seen_errors* seen) {
