@@ -80,9 +80,12 @@ private:
 /// lets others run first.
 ///
 /// Errors: errc::stopped, still here, if `target` has been stopped; operation_canceled after a
-/// stop. Cancel: none; it arrives at once. Lifetime: `target` outlives all that runs on it. What a
-/// scope, time limit or run started ends where that is. Thread: owner before; owner of `target`
-/// afterwards. A thread_local is another one then.
+/// stop.
+/// Cancel: none; it arrives at once.
+/// Lifetime: `target` outlives the group (scope, time limit, run, ...) that this branch belongs to,
+/// also when the branch has left it again: a stop may still be on its way to where the branch was.
+/// What a scope, time limit or run started ends where that is.
+/// Thread: owner before; owner of `target` afterwards. A thread_local is another one then.
 inline detail::move schedule_on(scheduler& target) noexcept {
     return detail::move{target};
 }
