@@ -4,12 +4,10 @@
 // a thread of its own (in a forked child, say), so whoever wants to know has to look.
 #pragma once
 
-#include <optional>
-
 namespace coronet {
 
-/// The id of the thread, once it runs; nothing where /proc does not tell, or when it has died.
-/// Waits for a thread that has only just been created. Any thread.
-[[nodiscard]] std::optional<int> submission_thread_of(int ring_fd);
+/// Whether one thread submits for both; no where /proc does not tell, or when it has died. Waits
+/// for threads that have only just been created. Any thread.
+[[nodiscard]] bool share_submission_thread(int ring_fd, int other_ring_fd);
 
 } // namespace coronet

@@ -30,8 +30,7 @@ timespec time_until(time_point deadline) noexcept {
 
 /// That the kernel took the request says nothing: it is the same thread, or it is not.
 attached_port compared(std::shared_ptr<port> member, const ring& anchor) {
-    const auto thread = submission_thread_of(member->target.fd());
-    const bool same = thread && thread == submission_thread_of(anchor.fd());
+    const bool same = share_submission_thread(member->target.fd(), anchor.fd());
     if (!same) log::warn("sqpoll: the kernel does not share the submission thread of the group");
     return {std::move(member), same};
 }
