@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/signal_set.hpp>
+#include <coronet/detail/forked_child.hpp>
+#include <coronet/error.hpp>
 
 #include <cerrno>
 #include <ctime>
@@ -21,6 +23,15 @@ void root::begin(scheduler& home) noexcept {
 void root::on_all_ended() noexcept {
     home().dismiss(*this);
     ended();
+}
+
+void run_to_the_end(scheduler& here) {
+    try {
+        here.run();
+    } catch (const std::system_error& error) {
+        if (error.code() == errc::stopped) end_forked_child(error.what()); // no loop else says so
+        throw;
+    }
 }
 
 void remote_root::begin_and_wait(scheduler& target) {

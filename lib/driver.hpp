@@ -6,9 +6,11 @@
 // thread.
 //
 // Entries are filled through slot() without a virtual call; a few are kept for cancel requests, so
-// that a cancel finds room when nothing else does.
+// that a cancel finds room when nothing else does. A forked child gets none: it shares the memory
+// of the entries with its parent.
 #pragma once
 
+#include "forks.hpp"
 #include "owner_thread.hpp"
 
 #include <coronet/clock.hpp>
@@ -25,7 +27,10 @@ struct scheduler_options;
 
 class driver {
 public:
-    driver() noexcept = default;
+    driver() noexcept {
+        forks::watch();
+        forks_at_birth_ = forks::count();
+    }
     driver(const driver&) = delete;
     driver& operator=(const driver&) = delete;
     virtual ~driver() = default;
@@ -69,6 +74,10 @@ public:
     [[nodiscard]] virtual int socket_flags() const noexcept = 0;
     /// Whether another driver's submission thread is this one's, too.
     [[nodiscard]] virtual bool shares_submission_thread() const noexcept { return false; }
+    /// Whether what it executes with is the parent's: only slot() may be called, in vain.
+    [[nodiscard]] bool in_forked_child() const noexcept {
+        return forks::count() != forks_at_birth_;
+    }
     /// System calls made by submit_and_wait() and slot().
     [[nodiscard]] virtual std::uint64_t enters() const noexcept { return 0; }
 
@@ -84,11 +93,15 @@ protected:
     owner_thread owner_;
 
 private:
+    unsigned forks_at_birth_;
+
     [[nodiscard]] bool has_room(unsigned extra) const noexcept {
         return static_cast<int>(end_ + extra - tail_) > 0;
     }
     [[nodiscard]] io_uring_sqe* slot_before(unsigned extra) noexcept {
         owner_.require();
+        if (in_forked_child()) [[unlikely]]
+            return nullptr;
         if (!has_room(extra)) [[unlikely]] {
             make_room();
             if (!has_room(extra)) return nullptr;

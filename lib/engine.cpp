@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "engine.hpp"
 
-#include "forks.hpp"
 #include "futex.hpp"
 #include "log.hpp"
 
@@ -30,13 +29,12 @@ engine::engine(scheduler& face, const scheduler_options& wanted, std::unique_ptr
     : self(face),
       options(wanted),
       driver_(std::move(executor)),
-      dispatcher_(face, *driver_, timers, stats),
-      forks_at_birth_(forks::count()) {}
+      dispatcher_(face, *driver_, timers, stats) {}
 
 // ---- the loop ----
 
 void engine::claim() {
-    if (in_forked_child()) throw std::system_error(errc::stopped, "a scheduler of the parent");
+    leave_in_forked_child();
     const phase now = state.current_phase();
     CORONET_ASSERT(now != phase::exited); // a scheduler runs once
     const thread_number here = this_thread_number();
@@ -49,6 +47,15 @@ void engine::claim() {
     CORONET_ASSERT(owner.load() == here); // the loop of one scheduler, run by two threads
 }
 
+/// In a forked child: out of the loop, without a look at the ring or at what waits for it.
+void engine::leave_in_forked_child() const {
+    if (!in_forked_child()) [[likely]]
+        return;
+    throw std::system_error(
+        errc::stopped, "a forked child in a scheduler of its parent: after fork, exec or _exit"
+    );
+}
+
 void engine::run() {
     const auto alive = shared_from_this(); // whoever waits for the end may destroy the scheduler
     claim();
@@ -57,6 +64,7 @@ void engine::run() {
         while (pass_head())
             turn(time_point::max());
     } catch (...) {
+        if (in_forked_child()) throw;
         escaped = std::current_exception();
         state.set_stop();
         while (pass_head()) {
@@ -116,7 +124,9 @@ std::size_t engine::turn(time_point deadline) {
         end_dead();
     expire_timers();
     collect_mail();
-    return run_ready();
+    const std::size_t ran = run_ready();
+    leave_in_forked_child(); // what ran may have forked
+    return ran;
 }
 
 /// Whether anybody notified us.
@@ -176,7 +186,7 @@ std::size_t engine::run_ready() noexcept {
     if (sink) return std::exchange(handed_over, 0);
     std::size_t ran = 0;
     for (; ran < options.run_budget; ++ran) {
-        work* item = ready.pop();
+        work* item = in_forked_child() ? nullptr : ready.pop();
         if (!item) break;
         item->run();
     }
@@ -260,13 +270,15 @@ bool engine::finished() const noexcept {
            handed_over == 0 && internal.empty();
 }
 
-void engine::close() noexcept {
+void engine::close() {
     work_queue last;
     internal.close(last);
     while (work* item = last.pop())
         make_ready(*item);
-    while (!ready.empty())
+    do {
         run_ready();
+        leave_in_forked_child();
+    } while (!ready.empty());
     CORONET_HOOK(closing, &self);
     wait_for_callers(); // those to come find nobody asleep, and leave the driver alone
     stats.enters = driver_->enters();
@@ -324,10 +336,6 @@ driver* engine::messenger() const noexcept {
 void engine::wait_for_callers() const noexcept {
     while (callers_.load(std::memory_order_acquire) != 0)
         std::this_thread::yield();
-}
-
-bool engine::in_forked_child() const noexcept {
-    return forks::count() != forks_at_birth_;
 }
 
 } // namespace coronet::detail

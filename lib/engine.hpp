@@ -60,7 +60,7 @@ public:
     [[nodiscard]] bool ended() const noexcept {
         return is_over(state.current_phase()) || in_forked_child();
     }
-    [[nodiscard]] bool in_forked_child() const noexcept;
+    [[nodiscard]] bool in_forked_child() const noexcept { return driver_->in_forked_child(); }
     /// Threads inside post(), wake() or stop().
     void wait_for_callers() const noexcept;
 
@@ -119,6 +119,7 @@ public:
 
 private:
     // The loop.
+    void leave_in_forked_child() const;
     std::size_t turn(time_point deadline);
     /// False when it is to end.
     bool pass_head();
@@ -135,7 +136,7 @@ private:
     void close_outer_lane() noexcept;
     void cancel_everything() noexcept;
     [[nodiscard]] bool finished() const noexcept;
-    void close() noexcept;
+    void close();
 
     // Standing still.
     void stand_still() noexcept;
@@ -158,7 +159,6 @@ private:
     // Counted before the control word is touched: an owner that has seen their flag sees them, too,
     // and does not close the driver under them.
     std::atomic<unsigned> callers_{0};
-    const unsigned forks_at_birth_;
 
     // Parkers and those who wait for the end. Rare, and never on the path of an operation.
     std::mutex waiters_mutex_;

@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "forks.hpp"
 
-#include <atomic>
+#include <coronet/detail/forked_child.hpp>
+
+#include <cstdio>
 
 #include <pthread.h>
+#include <unistd.h>
 
-namespace coronet::forks {
+namespace coronet {
+
+namespace forks {
+
+std::atomic<unsigned> counted{0};
 
 namespace {
-std::atomic<unsigned> count_of_forks{0};
-
 void in_the_child() noexcept {
-    count_of_forks.fetch_add(1, std::memory_order_relaxed);
+    counted.fetch_add(1, std::memory_order_relaxed);
 }
 } // namespace
 
-unsigned count() noexcept {
+void watch() noexcept {
     static const int watching = ::pthread_atfork(nullptr, nullptr, &in_the_child);
     static_cast<void>(watching); // it fails for want of memory only; then children are on their own
-    return count_of_forks.load(std::memory_order_relaxed);
 }
 
-} // namespace coronet::forks
+} // namespace forks
+
+void detail::end_forked_child(const char* why) noexcept {
+    constexpr int software_error = 70; // EX_SOFTWARE of sysexits.h
+    std::fprintf(stderr, "coronet: %s\n", why);
+    ::_exit(software_error); // what the parent has buffered is the parent's to write
+}
+
+} // namespace coronet

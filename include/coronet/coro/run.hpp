@@ -61,6 +61,10 @@ private:
     bool added_;
 };
 
+/// The loop of `here`. In a forked child that comes out of it the process ends: the root's frames
+/// are the parent's.
+void run_to_the_end(scheduler& here);
+
 /// Runs one task, and with it a watch for signals, until the task has ended.
 template <class T>
 class main_root final : public root {
@@ -133,6 +137,8 @@ private:
 /// Result: what `main` gives, or throws. Throws std::system_error if the scheduler cannot be set
 /// up, and with errc::sq_thread_dead if its submission thread died.
 /// Cancel: SIGINT and SIGTERM cancel `main`, unless options say not to.
+/// Lifetime: after a fork in `main` the child is to exec or _exit. One that goes on ends with a
+///           message and status 70 where its coroutine next waits or ends.
 template <class T>
 T run(task<T> main, const run_options& options = {}) {
     const detail::sigpipe_blocked quiet;
@@ -142,7 +148,7 @@ T run(task<T> main, const run_options& options = {}) {
     here.run_once(time_point::min()); // whatever can throw, before anything has begun
     detail::main_root<T> root{std::move(main), ending ? &ending : nullptr};
     root.begin(here);
-    here.run();
+    detail::run_to_the_end(here);
     return root.take();
 }
 
