@@ -51,9 +51,9 @@ std::string control_word(const run_state& state) {
 
 /// Nobody changes what this thread is about to read.
 bool engine::stands_still_for_me() const noexcept {
-    const thread_number now = owner.load();
-    return now == 0 || now == this_thread_number() ||
-           state.current_phase() == run_state::phase::parked;
+    const thread_number here = this_thread_number();
+    return owner.load() == here ||
+           (state.current_phase() == run_state::phase::parked && holds_guard(here));
 }
 
 std::string engine::report() const {
