@@ -60,8 +60,8 @@ public:
     /// and what is submitted stays where it is. It can still wait and be woken.
     [[nodiscard]] virtual bool dead() const noexcept { return false; }
 
-    /// Whether a wake() that it carries for another driver has not left yet.
-    [[nodiscard]] virtual bool owes_wakes() const noexcept { return false; }
+    /// Every wake() that it carries for another driver has left afterwards.
+    virtual void send_wakes() noexcept {}
 
     /// Nothing is in flight any more: gives everything back to the kernel.
     virtual void close() noexcept = 0;

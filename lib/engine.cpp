@@ -81,7 +81,7 @@ std::size_t engine::run_once(time_point deadline) {
         stand_still();
     const std::size_t ran = turn(deadline);
     // Nobody knows when the next turn will be.
-    if (driver_->owes_wakes()) driver_->submit_and_wait(time_point::min());
+    driver_->send_wakes();
     return ran;
 }
 
@@ -213,7 +213,7 @@ void engine::set_sink(ready_sink* wanted) noexcept {
 // 5. What still stands in the internal lane is run; the driver gives everything back to the kernel;
 //    then, and only then, those who wait for the end are told.
 
-void engine::drain() noexcept {
+void engine::drain() {
     constexpr duration first_pause = 10ms;
     constexpr duration longest_pause = 100ms;
     constexpr duration patience = 1s;

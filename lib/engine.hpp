@@ -130,8 +130,8 @@ private:
     void expire_timers() noexcept;
     std::size_t run_ready() noexcept;
 
-    // The end.
-    void drain() noexcept;
+    // The end. Nothing leaves it but what leave_in_forked_child() throws.
+    void drain();
     void tell_survivors() const noexcept;
     void close_outer_lane() noexcept;
     void cancel_everything() noexcept;

@@ -101,7 +101,7 @@ void engine::wait_until_started() noexcept {
 
 void engine::stand_still() noexcept {
     // Whoever waits for a message of ours must not wait for our going on.
-    if (driver_->owes_wakes()) driver_->submit_and_wait(time_point::min());
+    driver_->send_wakes();
     CORONET_HOOK(parking, &self);
     waiter_list reached;
     {

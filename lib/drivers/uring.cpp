@@ -79,7 +79,13 @@ public:
         if (!listens || !own().post_from_anywhere(message_id)) port_->signal();
     }
 
-    [[nodiscard]] bool owes_wakes() const noexcept override { return owes_wakes_; }
+    void send_wakes() noexcept override {
+        if (!owes_wakes_) return;
+        enter(time_point::min());
+        // The kernel would not take it now. Whom an earlier message has woken is woken once more.
+        if (owes_wakes_) sent_.for_each_unanswered([](const port& to) { to.signal(); });
+        owes_wakes_ = false;
+    }
 
     void close() noexcept override {
         closing_ = true;
@@ -127,9 +133,14 @@ private:
             return std::exchange(ports_[number], nullptr);
         }
         template <class Visitor>
+        void for_each_unanswered(Visitor visit) const noexcept {
+            for (const auto& each : ports_)
+                if (each) visit(*each);
+        }
+        template <class Visitor>
         void take_all_unanswered(Visitor visit) noexcept {
-            for (auto& each : ports_)
-                if (const auto to = std::exchange(each, nullptr)) visit(*to);
+            for_each_unanswered(visit);
+            std::ranges::fill(ports_, nullptr);
         }
         [[nodiscard]] bool all_answered() const noexcept {
             return std::ranges::all_of(ports_, [](const auto& p) { return p == nullptr; });
@@ -143,11 +154,15 @@ private:
     [[nodiscard]] ring& own() const noexcept { return port_->target; }
 
     void enter(time_point deadline) noexcept {
-        owes_wakes_ = false;
         owed_to_ = nullptr;
         if (is_deaf()) return;
         if (own().enter(tail_, deadline) == ring::outcome::thread_dead) become_deaf();
         update_end();
+        owes_wakes_ = owes_wakes_ && !has_left();
+    }
+    /// What was filled: a submission thread takes it by itself, another kernel may be busy.
+    [[nodiscard]] bool has_left() const noexcept {
+        return is_deaf() || own().has_submission_thread() || own().consumed() == tail_;
     }
     [[nodiscard]] bool is_deaf() const noexcept {
         return port_->deaf.load(std::memory_order_relaxed);

@@ -60,13 +60,13 @@ scheduler_options with_submission_thread() {
 
 /// Turns until the loop has learned of it; the call that tells it is the next one.
 void die(scheduler& loop, int error = EOWNERDEAD) {
-    faulty_ring::lose_submission_thread_after(0, error);
+    faulty_ring::answer_after(0, error);
     run_until(loop, [&] { return loop.stop_requested(); });
 }
 
 class dead_submission_thread : public ::testing::Test {
 protected:
-    void TearDown() override { faulty_ring::keep_submission_thread(); }
+    void TearDown() override { faulty_ring::answer_truly(); }
     watchdog limit_{[] { return std::string("a submission thread has died"); }, 30s};
 };
 
@@ -79,7 +79,7 @@ TEST_F(dead_submission_thread, L21_completions_that_had_come_are_delivered_and_t
         scheduler loop{with_submission_thread()};
         sample_operation done, waiting = read_of(quiet, byte);
         loop.run_once(time_point::min());
-        faulty_ring::lose_submission_thread_after_a_completion(error);
+        faulty_ring::answer_after_a_completion(error);
         loop.start(done);
         loop.start(waiting);
         run_until(loop, [&] { return loop.stop_requested(); });
@@ -88,7 +88,7 @@ TEST_F(dead_submission_thread, L21_completions_that_had_come_are_delivered_and_t
         EXPECT_EQ(loop.in_flight_count(), 0U);
         EXPECT_EQ(loop.failure(), errc::sq_thread_dead);
         loop.shutdown();
-        faulty_ring::keep_submission_thread();
+        faulty_ring::answer_truly();
     }
 }
 
@@ -100,7 +100,7 @@ TEST_F(dead_submission_thread, L21_operations_in_every_state_end_once) {
     small.queue_depth = 16;
     scheduler loop{small};
     loop.run_once(time_point::min());
-    faulty_ring::lose_submission_thread_after(3, EOWNERDEAD);
+    faulty_ring::answer_after(3, EOWNERDEAD);
     for (std::size_t i = 0; i < pipes.size(); ++i) // most of them find no slot
         loop.start(reads.emplace_back(read_of(pipes[i], bytes[i])));
     for (std::size_t i = 0; i < pipes.size(); i += 3)
@@ -140,7 +140,7 @@ TEST_F(dead_submission_thread, L21_run_throws_after_it_has_finished) {
     loop.start(read);
     loop.run_once(time_point::min());
     loop.arm(tick, 5ms);
-    faulty_ring::lose_submission_thread_after(1, EOWNERDEAD);
+    faulty_ring::answer_after(1, EOWNERDEAD);
     try {
         loop.run();
     } catch (const std::system_error& error) {
@@ -169,7 +169,7 @@ TEST_F(dead_submission_thread, L21_the_loop_ends_wherever_it_is) {
         coronet::testing::alarm enough{[&] { loop.stop(); }};
         loop.run_once(time_point::min());
         loop.arm(enough, 3ms);
-        faulty_ring::lose_submission_thread_after(calls, EOWNERDEAD);
+        faulty_ring::answer_after(calls, EOWNERDEAD);
         for (auto& each : operations)
             loop.start(each);
         ASSERT_TRUE(loop.post(item));
@@ -187,7 +187,7 @@ TEST_F(dead_submission_thread, L21_the_loop_ends_wherever_it_is) {
             const int res = *each.end();
             ASSERT_TRUE(res >= 0 || res == dead || res == -ECANCELED) << res;
         }
-        faulty_ring::keep_submission_thread();
+        faulty_ring::answer_truly();
     }
 }
 
@@ -243,7 +243,7 @@ TEST_F(dead_submission_thread, L21_a_runtime_goes_on_with_its_other_schedulers) 
     options.threads = 2;
     options.scheduler = with_submission_thread();
     coronet::runtime threads{options};
-    on(threads.at(0), [] { faulty_ring::lose_submission_thread_after(0, EOWNERDEAD); });
+    on(threads.at(0), [] { faulty_ring::answer_after(0, EOWNERDEAD); });
     ASSERT_TRUE(wait_until([&] { return threads.at(0).stop_requested(); }));
     on(threads.at(1), [&] { EXPECT_FALSE(threads.at(1).stop_requested()); });
     threads.stop();
@@ -271,14 +271,14 @@ void post_from_the_dying(bool dead_before) {
     asleep.wait();
     dying.run_once(time_point::min());
     if (dead_before) die(dying);
-    faulty_ring::lose_submission_thread_after(0, EOWNERDEAD);
+    faulty_ring::answer_after(0, EOWNERDEAD);
     dying.ready(poster);
     dying.run_once(time_point::min());
     asleep.release();
     EXPECT_TRUE(wait_until([&] { return ran.load(); }));
     run_until(dying, [&] { return dying.stop_requested(); });
     dying.shutdown();
-    faulty_ring::keep_submission_thread();
+    faulty_ring::answer_truly();
 }
 
 /// The message that was to wake another stays in the dead ring: the other is woken otherwise.
@@ -298,7 +298,7 @@ struct story {
 };
 
 task<void> read_and_close(coronet::unique_fd* source, story* seen) {
-    faulty_ring::lose_submission_thread_after(0, EOWNERDEAD);
+    faulty_ring::answer_after(0, EOWNERDEAD);
     std::array<std::byte, 16> room{};
     const auto got = co_await coronet::async::read(source->get(), room);
     seen->read = got.error();

@@ -9,13 +9,13 @@ namespace coronet::test::faulty_ring {
 
 namespace {
 
-struct dying {
-    int calls_left = -1; // -1: it lives
+struct refusal {
+    int calls_left = -1; // -1: without end
     int error = 0;
     bool completes_first = false;
     int calls_in_vain = 0;
 };
-thread_local dying here;
+thread_local refusal here;
 std::atomic<int> calls{0};
 
 bool is_interrupted() {
@@ -27,13 +27,13 @@ bool is_interrupted() {
 
 } // namespace
 
-void lose_submission_thread_after(int calls_left, int error) {
+void answer_after(int calls_left, int error) {
     here = {calls_left, error, false, 0};
 }
-void lose_submission_thread_after_a_completion(int error) {
+void answer_after_a_completion(int error) {
     here = {0, error, true, 0};
 }
-void keep_submission_thread() {
+void answer_truly() {
     here = {};
 }
 int calls_in_vain() {
@@ -57,7 +57,7 @@ int __wrap_io_uring_enter2(
     unsigned fd, unsigned submit, unsigned wait, unsigned flags, sigset_t* mask, size_t size
 ) {
     if (faulty::is_interrupted()) return -EINTR;
-    faulty::dying& here = faulty::here;
+    faulty::refusal& here = faulty::here;
     if (here.calls_left < 0) return __real_io_uring_enter2(fd, submit, wait, flags, mask, size);
     if (here.calls_left > 0) {
         --here.calls_left;

@@ -12,13 +12,13 @@ namespace coronet::test::faulty_ring {
 inline std::atomic<int> interrupt_every{0};
 inline std::atomic<int> interruptions{0};
 
-/// The rings that this thread enters have lost their submission thread, after `calls` more calls:
-/// from then on each answers `error`. What has been submitted by then goes on: a dying thread
-/// cancels it in truth, which the tests must not rely on.
-void lose_submission_thread_after(int calls, int error);
+/// The rings that this thread enters answer `error` after `calls` more calls, and take nothing.
+/// With that of a submission thread that has died, what has been submitted by then goes on: a dying
+/// thread cancels it in truth, which the tests must not rely on.
+void answer_after(int calls, int error);
 /// The last call that works waits for a completion and leaves it in the queue.
-void lose_submission_thread_after_a_completion(int error);
-void keep_submission_thread();
+void answer_after_a_completion(int error);
+void answer_truly();
 /// Calls on this thread that were answered so.
 int calls_in_vain();
 

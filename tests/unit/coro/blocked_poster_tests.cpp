@@ -75,6 +75,8 @@ TEST(wake_ups, L3_an_item_does_not_wait_for_a_message_that_has_not_left) {
     EXPECT_EQ(second_ran.get_future().wait_for(5s), std::future_status::ready);
     EXPECT_EQ(first_ran.get_future().wait_for(5s), std::future_status::ready);
     go_on.set_value();
+    both.stop();
+    EXPECT_TRUE(both.join()); // before what its threads work on
 }
 
 } // namespace
