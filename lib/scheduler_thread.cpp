@@ -75,6 +75,9 @@ public:
 scheduler_thread::scheduler_thread(const scheduler_thread_options& options)
     : shared_(std::make_shared<shared>(options)) {}
 
+// Options that a caller makes and inlines the end of are "maybe uninitialized" to g++ 12.
+scheduler_thread::scheduler_thread() : scheduler_thread(scheduler_thread_options{}) {}
+
 scheduler_thread& scheduler_thread::operator=(scheduler_thread&& other) noexcept {
     if (this != &other) {
         let_go();

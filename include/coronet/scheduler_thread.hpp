@@ -27,7 +27,8 @@ class scheduler_thread {
 public:
     /// Sets the ring up. Throws std::system_error. What the ring does with a submission thread, it
     /// does with the credentials of the thread that is here now.
-    explicit scheduler_thread(const scheduler_thread_options& options = {});
+    explicit scheduler_thread(const scheduler_thread_options& options);
+    scheduler_thread();
     scheduler_thread(scheduler_thread&&) noexcept = default;
     scheduler_thread& operator=(scheduler_thread&& other) noexcept;
     /// stop() and join(). On a thread that must not wait for it (a scheduler's, or one that took a
