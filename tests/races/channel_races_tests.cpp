@@ -168,10 +168,16 @@ task<result<item>> receive_or_pause(channel<item>* from, duration patience) {
     auto first = co_await when_any(from->receive(), sleep_for(patience));
     co_return std::get<0>(std::move(first.results));
 }
+/// As long as producers have patience: some of them give up.
+task<void> stay_away(std::minstd_rand* random) {
+    const auto slept = co_await sleep_for(some_time(random));
+    slept.value();
+}
 task<void> consume_impatiently(ledger* at, unsigned seed) {
     std::minstd_rand random{seed};
     order_check order;
     for (int i = 0;; ++i) {
+        if (i % 16 == 0) co_await stay_away(&random);
         const duration patience = some_time(&random);
         auto value = result<item>{std::errc::state_not_recoverable};
         if (i % 2 == 0)

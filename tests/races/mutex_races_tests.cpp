@@ -134,6 +134,12 @@ TEST(semaphore_races, four_threads_share_three_permits) {
 
 // ---- everybody is, at times ----
 
+/// As long as others have patience: some of them give up.
+task<void> keep_for_a_while(std::minstd_rand* random) {
+    const auto slept = co_await sleep_for(some_time(random));
+    slept.value();
+}
+
 /// Granted, and in that moment beaten, counts as granted.
 task<result<mutex::guard>> lock_or_pause(mutex* what, duration patience) {
     auto first = co_await when_any(what->lock(), sleep_for(patience));
@@ -154,7 +160,7 @@ task<void> lock_impatiently(arena* at, int times, unsigned seed) {
         if (!held) continue;
         at->enter();
         ++at->count;
-        if (i % 8 == 0) co_await pause();
+        if (i % 8 == 0) co_await keep_for_a_while(&random);
         at->leave();
     }
 }
@@ -187,7 +193,7 @@ task<void> acquire_impatiently(arena* at, int times, unsigned seed) {
         at->note(permitted.error());
         if (!permitted) continue;
         at->enter();
-        if (i % 2 == 0) co_await pause();
+        if (i % 2 == 0) co_await keep_for_a_while(&random);
         at->leave();
         at->permits.release();
     }
