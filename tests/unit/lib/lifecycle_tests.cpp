@@ -168,6 +168,7 @@ TEST(stop, L4_may_be_called_in_a_signal_handler_and_leaves_errno_alone) {
     action.sa_handler = [](int) { stopped_by_signal->stop(); };
     struct sigaction before {};
     ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+    ASSERT_TRUE(wait_until([&] { return thread->report().find("sleeping") != std::string::npos; }));
     errno = EXDEV;
     ::pthread_kill(::pthread_self(), SIGUSR1);
     EXPECT_EQ(errno, EXDEV);
