@@ -155,9 +155,10 @@ private:
 
     void enter(time_point deadline) noexcept {
         owed_to_ = nullptr;
-        if (is_deaf()) return;
-        if (own().enter(tail_, deadline) == ring::outcome::thread_dead) become_deaf();
-        update_end();
+        if (!is_deaf()) {
+            if (own().enter(tail_, deadline) == ring::outcome::thread_dead) become_deaf();
+            update_end();
+        }
         owes_wakes_ = owes_wakes_ && !has_left();
     }
     /// What was filled: a submission thread takes it by itself, another kernel may be busy.

@@ -84,9 +84,14 @@ struct sleeping_contestant {
     static constexpr int weight = 1;
     static constexpr int late = 50'000;
     unsigned round = 0;
-    auto start() { return sleep_for(std::chrono::microseconds{++round * 3 % 60}); }
+    time_point due{};
+    auto start() {
+        const std::chrono::microseconds length{++round * 3 % 60};
+        due = clock::now() + length;
+        return sleep_for(length);
+    }
     void feed() const {}
-    bool settled(const result<void>&) const { return true; }
+    bool settled(const result<void>& slept) const { return !slept || clock::now() >= due; }
 };
 
 struct moving_contestant {

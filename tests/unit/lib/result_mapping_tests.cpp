@@ -86,6 +86,7 @@ TEST(result_mapping, C6_a_cancellation_that_was_asked_for_is_one) {
     test.finish(op);
     EXPECT_EQ(op.results, std::vector{-ECANCELED});
     EXPECT_EQ(op.prepared_count, 1);
+    EXPECT_EQ(test.loop.stats().spurious_cancels, 0U);
     EXPECT_EQ(coronet::error_of_result(*op.end()), std::errc::operation_canceled);
 }
 
@@ -98,6 +99,7 @@ TEST(result_mapping, C6_a_cancellation_while_the_scheduler_ends_is_one) {
     test.loop.shutdown();
     EXPECT_EQ(op.results, std::vector{-ECANCELED});
     EXPECT_EQ(op.prepared_count, 1);
+    EXPECT_EQ(test.loop.stats().spurious_cancels, 0U);
 }
 
 TEST(result_mapping, C6_an_interrupted_connect_waits_until_it_can_be_written_to) {
