@@ -112,7 +112,9 @@ bool branch::at_home() const noexcept {
 // ---- stopping ----
 
 void branch::request_stop() noexcept {
-    if (stop_wanted_.exchange(true)) return;
+    if (stop_wanted_.load(std::memory_order_relaxed)) return; // only home sets it
+    stop_source_.request_stop(); // first: where an await is refused, the token has been stopped
+    stop_wanted_.store(true);
     for (;;) {
         scheduler* at = where_.load();
         if (!at) return; // it will look when it arrives
@@ -146,6 +148,7 @@ void branch::receive_stop() noexcept {
 void branch::stop_here() noexcept {
     stopped_ = true;
     CORONET_HOOK(stop_requested, this);
+    stop_source_.request_stop(); // if it is not home that asks but the scheduler where it is
     if (leaf_) leaf_->awaiting().cancel();
 }
 

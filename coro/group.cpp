@@ -33,7 +33,6 @@ void group::cancel() noexcept {
     on_cancel();
     for (branch* each = branches_.front(); each; each = branches_.after(*each))
         each->request_stop();
-    stop_source_.request_stop();
 }
 
 void group::run() noexcept {

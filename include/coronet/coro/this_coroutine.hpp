@@ -45,13 +45,19 @@ inline auto scheduler() noexcept {
 }
 
 /// The token that is stopped when the awaits of this coroutine are: for code that computes, or for
-/// a callback.
+/// a callback. It stays the same when the coroutine moves to another scheduler.
 ///
-/// Lifetime: of the scope, time limit or run that the coroutine is in.
+/// A stop from around it (a scope, a limit, ...) reaches the token at once, also while the
+/// coroutine computes on another scheduler; one of the scheduler where the coroutine is reaches it
+/// there. Callbacks run in the middle of the stop, on the thread that it comes from: that of the
+/// scheduler where the task was started, or of the one that was stopped.
+///
+/// Lifetime: of the task that was started (the child of a scope, what a limit, a when_all or run is
+/// for): until it has ended.
+/// Thread: owner; the token: any.
 inline auto stop_token() noexcept {
-    return detail::question<inplace_stop_token>{[](detail::promise_base& asked) noexcept {
-        return asked.in_branch().starter().stop_source().get_token();
-    }};
+    return detail::question<inplace_stop_token>{
+        [](detail::promise_base& asked) noexcept { return asked.in_branch().stop_token(); }};
 }
 
 } // namespace this_coroutine

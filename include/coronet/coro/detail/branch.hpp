@@ -2,7 +2,8 @@
 //
 // One line of execution: a root task and whatever it awaits, one frame on top of the other. At any
 // time it runs, or one of its frames (the leaf) is suspended on something that can be cancelled. A
-// stop reaches it there: that is all the registration there is.
+// stop reaches it there: that is all the registration there is. Its token is for code that does not
+// await, and is stopped by whoever stops the branch: home, or the scheduler where it is.
 //
 // Its home is the scheduler of whoever started it; it may move to other schedulers and goes home to
 // end. A frame never resumes another one directly: it names the one to go on with, and the loop in
@@ -12,6 +13,7 @@
 
 #include <coronet/detail/intrusive_list.hpp>
 #include <coronet/scheduler.hpp>
+#include <coronet/stop_token.hpp>
 #include <coronet/work.hpp>
 
 #include <atomic>
@@ -57,7 +59,10 @@ public:
 
     /// Whether everything below is to end: awaits that begin now give operation_canceled.
     [[nodiscard]] bool stopped() const noexcept { return stopped_; }
-    [[nodiscard]] group& starter() const noexcept { return group_; }
+    /// Stopped no later than the awaits: also by home, while it computes elsewhere.
+    [[nodiscard]] inplace_stop_token stop_token() const noexcept {
+        return stop_source_.get_token();
+    }
 
     /// The suspended leaf continues on `target`. False, and still suspended, if that one has been
     /// stopped.
@@ -101,6 +106,7 @@ private:
     step step_ = step::begin;
     bool stopped_ = false;
     bool ended_ = false; // home's: the root has ended, and the branch is at home
+    inplace_stop_source stop_source_;
 
     // A stop that meets a moving branch. Home sets stop_wanted_, then looks where the branch is; a
     // branch that arrives sets where_, then looks whether a stop is wanted (all four sequentially

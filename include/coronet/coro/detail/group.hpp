@@ -7,7 +7,6 @@
 #pragma once
 
 #include <coronet/coro/detail/branch.hpp>
-#include <coronet/stop_token.hpp>
 #include <coronet/work.hpp>
 
 #include <coroutine>
@@ -23,8 +22,6 @@ public:
     group& operator=(const group&) = delete;
 
     [[nodiscard]] scheduler& home() const noexcept { return *home_; }
-    /// Stopped when everything in this group is.
-    [[nodiscard]] const inplace_stop_source& stop_source() const noexcept { return stop_source_; }
     [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
     /// Asks all branches to end, those to come too. A shield overrides it: what asks from outside
@@ -79,7 +76,6 @@ private:
     intrusive_list<branch, group> branches_;
     std::size_t open_ = 0;
     bool stopped_ = false;
-    inplace_stop_source stop_source_;
 };
 
 } // namespace coronet::detail
