@@ -34,7 +34,7 @@ void scope_children::on_ended(branch& ended) noexcept {
     spawned* gone = &spawned::of(ended);
     const auto thrown = gone->result.exception();
     delete gone;
-    if (thrown && !failure_) {
+    if (!failure_ && fails_with(thrown)) {
         failure_ = thrown;
         owner_.children_failed();
     }

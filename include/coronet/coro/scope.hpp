@@ -133,7 +133,8 @@ public:
     /// Starts the task `function(arguments...)` beside the body; it runs in this turn or the next.
     ///
     /// Errors: an exception that leaves the child stops the body and the other children;
-    /// with_scope() rethrows it. Throws std::bad_alloc.
+    /// with_scope() rethrows it. One that says operation_canceled after the children were asked to
+    /// end is their end and no failure. Throws std::bad_alloc.
     template <class Function, class... Arguments>
     void spawn(Function&& function, Arguments&&... arguments) const {
         children_->spawn(
@@ -189,7 +190,7 @@ public:
 
 private:
     bool body_failed() noexcept override {
-        const bool threw = body_.result().exception() != nullptr;
+        const bool threw = fails_with(body_.result().exception());
         body_threw_first_ = threw && !children().failure();
         return threw;
     }
@@ -203,7 +204,8 @@ private:
 /// Runs the task `body(scope, arguments...)` and waits for it and for all that it spawned.
 ///
 /// Result: what the body gives.
-/// Errors: the first exception that left the body or a child, after all have ended.
+/// Errors: the first exception that left the body or a child, after all have ended; but not
+/// operation_canceled from a child that was asked to end.
 /// Cancel: cancels the body and all children.
 /// Lifetime: body and arguments are copied or moved in.
 /// Thread: owner. Children run on this scheduler.

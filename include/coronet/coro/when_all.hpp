@@ -22,9 +22,13 @@ namespace detail {
 /// void has no place in a tuple.
 template <class T>
 using storable = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+/// An exception here is no failure: a stop of the group has made the task throw it. A T that cannot
+/// tell leaves no other way than to throw it again.
 template <class T>
 storable<T> take_storable(outcome<T>& from) {
-    if constexpr (std::is_void_v<T>) {
+    if constexpr (tells_errors<T>) {
+        return take_result_or_cancelled(from);
+    } else if constexpr (std::is_void_v<T>) {
         from.take();
         return {};
     } else {
@@ -66,7 +70,7 @@ private:
     template <class U>
     void note_end(child<U>& each, branch& ended, std::size_t index) noexcept {
         if (!each.is(ended)) return;
-        if (const auto thrown = each.result().exception(); thrown && !failure_) {
+        if (const auto thrown = each.result().exception(); !failure_ && this->fails_with(thrown)) {
             failure_ = thrown;
             cancel();
         }
@@ -123,8 +127,10 @@ private:
         if (failure_) return;
         for (auto& each : children_) {
             if (!each->is(ended)) continue;
-            failure_ = each->result().exception();
-            if (failure_) cancel();
+            const auto thrown = each->result().exception();
+            if (!fails_with(thrown)) return;
+            failure_ = thrown;
+            cancel();
             return;
         }
     }
@@ -138,9 +144,11 @@ private:
 /// Awaits all of `awaited` (tasks or operations) at once.
 ///
 /// Result: a tuple of what each gives (std::monostate for void), in the order given; a vector for a
-/// vector of tasks. Errors: the first exception that one of them throws, after the others were
-/// cancelled and have ended. Cancel: cancels all of them. Thread: owner. All of them run on this
-/// scheduler.
+/// vector of tasks.
+/// Errors: the first exception that one of them throws, after the others were cancelled and have
+/// ended. One that says operation_canceled after a stop of them all is the result of that one if
+/// its type can tell an error (result<U>, transfer, std::error_code); if not it is thrown when no
+/// other is. Cancel: cancels all of them. Thread: owner. All of them run on this scheduler.
 template <class... A>
 requires(!std::is_lvalue_reference_v<A> && ...) auto when_all(A&&... awaited) {
     using awaiter = detail::all_of<detail::value_of<A>...>;

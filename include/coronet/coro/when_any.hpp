@@ -31,7 +31,8 @@ public:
         return std::apply(
             [this](auto&... each) {
                 return any_of<as_result<T>...>{
-                    first_, std::tuple<as_result<T>...>{take_result(each.result())...}};
+                    first_,
+                    std::tuple<as_result<T>...>{take_result_or_cancelled(each.result())...}};
             },
             this->children_
         );
@@ -51,7 +52,8 @@ private:
 /// first has ended.
 ///
 /// Result: which was first, and the result<...> of each.
-/// Errors: the first exception that one of them throws, after all have ended.
+/// Errors: the first exception that one of them throws, after all have ended. One that says
+/// operation_canceled after they were asked to end is the result of that one.
 /// Cancel: cancels all of them.
 /// Thread: owner. All of them run on this scheduler.
 template <class... A>

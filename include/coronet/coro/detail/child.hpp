@@ -74,6 +74,14 @@ as_result<T> take_result(outcome<T>& from) {
     }
 }
 
+/// The same for what a stop of its group has made throw operation_canceled.
+template <class T>
+as_result<T> take_result_or_cancelled(outcome<T>& from) {
+    if (tells_cancelled(from.exception()))
+        return failed<as_result<T>>(std::make_error_code(std::errc::operation_canceled));
+    return take_result(from);
+}
+
 template <class A>
 struct task_value {
     using type = await_result<A>;

@@ -7,10 +7,12 @@
 #pragma once
 
 #include <coronet/coro/detail/branch.hpp>
+#include <coronet/coro/detail/outcome.hpp>
 #include <coronet/work.hpp>
 
 #include <coroutine>
 #include <cstddef>
+#include <exception>
 #include <source_location>
 #include <string_view>
 
@@ -60,6 +62,12 @@ protected:
     virtual void on_all_ended() noexcept { home_->ready(*this); }
     /// Resumes the frame that waits.
     void run() noexcept override;
+
+    /// Whether what one of the branches threw is a failure: not what a stop of this group has made
+    /// it throw. Asked when the branch has ended.
+    [[nodiscard]] bool fails_with(const std::exception_ptr& thrown) const noexcept {
+        return thrown && !(stopped_ && tells_cancelled(thrown));
+    }
 
     /// For calls that only home's thread may make. (A thread that runs items for an embedder is in
     /// no loop.)

@@ -7,10 +7,23 @@
 #include <coronet/detail/assert.hpp>
 
 #include <exception>
+#include <system_error>
 #include <utility>
 #include <variant>
 
 namespace coronet::detail {
+
+/// Whether `thrown` says operation_canceled: what value() makes of an await that was cancelled.
+inline bool tells_cancelled(const std::exception_ptr& thrown) noexcept {
+    if (!thrown) return false;
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::operation_canceled;
+    } catch (...) {
+        return false;
+    }
+}
 
 template <class T>
 class outcome {
