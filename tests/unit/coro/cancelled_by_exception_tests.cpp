@@ -53,7 +53,7 @@ task<void> breaks_when_stopped() {
     static_cast<void>(slept);
     const auto turn = co_await async::nop();
     static_cast<void>(turn);
-    throw std::runtime_error("broken");
+    throw std::logic_error("broken");
 }
 std::error_code thrown_by(task<void> job) {
     try {
@@ -108,7 +108,7 @@ task<void> race_with_one_that_breaks() {
     static_cast<void>(ended);
 }
 TEST(when_any, still_throws_what_else_a_loser_throws) {
-    EXPECT_THROW(run(race_with_one_that_breaks()), std::runtime_error);
+    EXPECT_THROW(run(race_with_one_that_breaks()), std::logic_error);
 }
 
 task<void> race_with_one_that_gives_up() {
@@ -180,8 +180,8 @@ task<void> cancelled_and_broken_vector(inplace_stop_token token) {
 TEST(when_all, throws_a_failure_rather_than_a_cancellation_that_came_before) {
     inplace_stop_source source;
     source.request_stop();
-    EXPECT_THROW(run(cancelled_and_broken(source.get_token())), std::runtime_error);
-    EXPECT_THROW(run(cancelled_and_broken_vector(source.get_token())), std::runtime_error);
+    EXPECT_THROW(run(cancelled_and_broken(source.get_token())), std::logic_error);
+    EXPECT_THROW(run(cancelled_and_broken_vector(source.get_token())), std::logic_error);
 }
 
 // ---- scopes ----
@@ -232,7 +232,7 @@ task<void> in_scope(task<void> (*body)(scope), inplace_stop_token token) {
 }
 
 TEST(with_scope, still_throws_what_else_a_stopped_child_throws) {
-    EXPECT_THROW(run(in_scope(stops_one_that_breaks, {})), std::runtime_error);
+    EXPECT_THROW(run(in_scope(stops_one_that_breaks, {})), std::logic_error);
 }
 TEST(with_scope, still_throws_a_cancellation_that_nobody_asked_for) {
     EXPECT_EQ(thrown_by(in_scope(child_that_gives_up, {})), std::errc::operation_canceled);
@@ -243,7 +243,7 @@ TEST(with_scope, throws_a_failure_of_a_child_rather_than_the_cancellation_of_its
     const auto job = [&] {
         run(in_scope(cancelled_beside_a_child_that_breaks, source.get_token()));
     };
-    EXPECT_THROW(job(), std::runtime_error);
+    EXPECT_THROW(job(), std::logic_error);
 }
 
 } // namespace
