@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -96,13 +97,41 @@ public:
     }
 };
 
+/// One of many children: its outcome is found from its branch, not by looking at all of them.
+template <class T>
+class ranged_child {
+    struct line final : branch {
+        line(group& starter, ranged_child& from) noexcept : branch(starter), of(from) {}
+        ranged_child& of;
+    };
+
+public:
+    explicit ranged_child(task<T>&& job) noexcept : job_(std::move(job)) {}
+
+    void start(group& starter) noexcept {
+        line_.emplace(starter, *this);
+        const auto frame = job_.begin(outcome_);
+        line_->start(frame.promise(), frame);
+    }
+    /// `ended` is a branch of a ranged_child<T>.
+    static outcome<T>& result_of(branch& ended) noexcept {
+        return static_cast<line&>(ended).of.outcome_;
+    }
+    [[nodiscard]] outcome<T>& result() noexcept { return outcome_; }
+
+private:
+    task<T> job_;
+    outcome<T> outcome_;
+    std::optional<line> line_;
+};
+
 template <class T>
 class [[nodiscard]] all_of_range final : public group {
 public:
     explicit all_of_range(std::vector<task<T>>&& jobs) {
         children_.reserve(jobs.size());
         for (auto& job : jobs)
-            children_.emplace_back(std::make_unique<child<T>>(std::move(job)));
+            children_.emplace_back(std::make_unique<ranged_child<T>>(std::move(job)));
     }
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <coronet_promise P>
@@ -124,18 +153,13 @@ public:
 
 private:
     void on_ended(branch& ended) noexcept override {
-        if (failure_) return;
-        for (auto& each : children_) {
-            if (!each->is(ended)) continue;
-            const auto thrown = each->result().exception();
-            if (!fails_with(thrown)) return;
-            failure_ = thrown;
-            cancel();
-            return;
-        }
+        const auto thrown = ranged_child<T>::result_of(ended).exception();
+        if (failure_ || !fails_with(thrown)) return;
+        failure_ = thrown;
+        cancel();
     }
 
-    std::vector<std::unique_ptr<child<T>>> children_;
+    std::vector<std::unique_ptr<ranged_child<T>>> children_;
     std::exception_ptr failure_;
 };
 

@@ -25,7 +25,7 @@ namespace coronet::detail {
 class group;
 class promise_base;
 
-class branch final : public work, public resident, public list_hook<group> {
+class branch : public work, public resident, public list_hook<group> {
 public:
     explicit branch(group& starter) noexcept;
     branch(const branch&) = delete;
