@@ -26,12 +26,14 @@
 
 #include <coronet/coro/task.hpp>
 #include <coronet/detail/assert.hpp>
+#include <coronet/result.hpp>
 
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
 #include <exception>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -113,20 +115,34 @@ public:
     template <coronet_promise P>
     void await_suspend(std::coroutine_handle<P> frame) noexcept {
         in_flight_ = true;
+        awaiting_ = &frame.promise();
         generator_.promise().go_on(element_, frame.promise(), frame);
         frame.promise().in_branch().continue_with(generator_);
     }
     std::optional<T> await_resume() {
         in_flight_ = false;
         generator_.promise().rethrow();
+        cut_short_ = awaiting_ && !element_ && awaiting_->in_branch().stopped();
         return std::move(element_);
     }
+    /// The body ended in this await, and had been asked to: it is not known to be complete.
+    [[nodiscard]] bool cut_short() const noexcept { return cut_short_; }
 
 private:
     handle generator_;
+    const promise_base* awaiting_ = nullptr; // null: it had ended before
     std::optional<T> element_;
+    bool cut_short_ = false;
     bool in_flight_ = false;
 };
+
+/// For with_timeout() and when_any(), whose result can tell that the end was asked for.
+template <class T>
+task<result<std::optional<T>>> as_telling_task(next_element<T> next) {
+    auto element = co_await next;
+    if (next.cut_short()) co_return std::make_error_code(std::errc::operation_canceled);
+    co_return std::move(element);
+}
 
 } // namespace detail
 
@@ -160,7 +176,8 @@ public:
     ///
     /// Result: the element; nothing when the body has ended, again and again.
     /// Errors: throws what leaves the body, once; it has ended then.
-    /// Cancel: as what the body awaits; the body sees it and may go on.
+    /// Cancel: as what the body awaits; the body sees it and may go on. If it ends for that this is
+    /// its end; with_timeout() says timed_out then, and when_any() operation_canceled.
     /// Lifetime: the generator outlives the await. One next() at a time.
     /// Thread: owner.
     [[nodiscard]] detail::next_element<T> next() noexcept {

@@ -6,6 +6,7 @@
 
 #include <coronet/clock.hpp>
 #include <coronet/coro/detail/awaited_operation.hpp>
+#include <coronet/coro/detail/cancelled.hpp>
 #include <coronet/coro/detail/child.hpp>
 #include <coronet/coro/task.hpp>
 #include <coronet/result.hpp>
@@ -29,18 +30,18 @@ concept time_limit = std::convertible_to<When, duration> || std::convertible_to<
 template <time_limit When>
 using limit_type = std::conditional_t<std::convertible_to<When, duration>, duration, time_point>;
 
-/// What a cancelled operation gives, when it was cancelled for its time limit.
+/// What is told when the limit had passed: `timed_out`, if `answer` says that it was cancelled.
 template <class T>
 result<T> timed_out(result<T> answer) noexcept {
-    if (answer.error() == std::errc::operation_canceled) return std::errc::timed_out;
+    if (says_cancelled(answer)) return std::errc::timed_out;
     return answer;
 }
+/// The bytes stay.
 inline transfer timed_out(transfer answer) noexcept {
     if (answer.error == std::errc::operation_canceled)
         answer.error = std::make_error_code(std::errc::timed_out);
     return answer;
 }
-
 inline std::error_code timed_out(std::error_code answer) noexcept {
     if (answer == std::errc::operation_canceled) return std::make_error_code(std::errc::timed_out);
     return answer;
@@ -136,8 +137,14 @@ concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_opera
 ///
 /// Result: what `limited` gives; a task<T> gives result<T>, unless a T can tell an error itself
 /// (result<U>, transfer, std::error_code).
-/// Errors: those of `limited`; std::errc::timed_out if it was cancelled because the limit had
-/// passed. Cancel: as `limited`. Lifetime: `limited` is taken over; awaited at once. Thread: owner.
+/// Errors: those of `limited`; std::errc::timed_out if the limit had passed and `limited` says that
+/// it was cancelled: by its error, by throwing operation_canceled, by an element next() of an
+/// async_generator that did not come, or, of when_all and when_any, by all of the results. A task
+/// that gives a value all the same (an int, or its end if it is void) has succeeded: nothing else
+/// is known of it.
+/// Cancel: as `limited`.
+/// Lifetime: `limited` is taken over; awaited at once.
+/// Thread: owner.
 template <detail::time_limit When, detail::leaf_operation A>
 requires(!std::is_lvalue_reference_v<A>) auto with_timeout(When limit, A&& limited) noexcept {
     return detail::timed_operation<A, detail::limit_type<When>>{limit, std::move(limited)};
@@ -146,10 +153,11 @@ template <detail::time_limit When, class A>
 requires(!detail::leaf_operation<A> && !std::is_lvalue_reference_v<A>) auto with_timeout(
     When limit, A&& limited
 ) {
+    using detail::as_telling_task;
     using limit_type = detail::limit_type<When>;
-    using value = detail::value_of<A>;
+    using value = detail::told_value_of<A>;
     return detail::recipe<detail::timed_task<value, limit_type>, limit_type, task<value>>{
-        limit, detail::as_task(std::move(limited))};
+        limit, as_telling_task(std::move(limited))};
 }
 
 } // namespace coronet

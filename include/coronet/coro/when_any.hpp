@@ -4,6 +4,7 @@
 // they achieved all the same is in the result, too: nothing is lost.
 #pragma once
 
+#include <coronet/coro/detail/cancelled.hpp>
 #include <coronet/coro/when_all.hpp>
 
 #include <cstddef>
@@ -21,6 +22,11 @@ struct any_of {
 };
 
 namespace detail {
+
+template <class... R>
+struct cancellation<any_of<R...>> {
+    static bool is(const any_of<R...>& all) noexcept { return says_cancelled(all.results); }
+};
 
 template <class... T>
 class [[nodiscard]] first_of final : public children_of<T...> {
@@ -59,9 +65,10 @@ private:
 template <class... A>
 requires(sizeof...(A) > 0 && (!std::is_lvalue_reference_v<A> && ...)) auto when_any(A&&... awaited
 ) {
-    using awaiter = detail::first_of<detail::value_of<A>...>;
-    return detail::recipe<awaiter, task<detail::value_of<A>>...>{
-        detail::as_task(std::move(awaited))...};
+    using detail::as_telling_task;
+    using awaiter = detail::first_of<detail::told_value_of<A>...>;
+    return detail::recipe<awaiter, task<detail::told_value_of<A>>...>{
+        as_telling_task(std::move(awaited))...};
 }
 
 } // namespace coronet

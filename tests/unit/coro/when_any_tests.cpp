@@ -7,7 +7,7 @@
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>
-#include <coronet/coro/timeout.hpp>
+#include <coronet/coro/stop.hpp>
 #include <coronet/coro/when_any.hpp>
 
 #include <gtest/gtest.h>
@@ -122,14 +122,16 @@ TEST(when_any, of_one_gives_that_one) {
     EXPECT_TRUE(std::get<0>(run(only_one()).results));
 }
 
-task<std::error_code> limited() {
-    const auto ended = co_await with_timeout(5ms, when_any(sleep_for(1h), sleep_for(2h)));
-    if (!ended) co_return ended.error();
-    co_return std::get<1>(ended->results).error();
+task<any_of<result<void>, result<void>>> stopped_by(inplace_stop_token token) {
+    co_return co_await with_stop(token, when_any(sleep_for(1h), sleep_for(2h)));
 }
 
 TEST(when_any, cancels_all_when_it_is_cancelled) {
-    EXPECT_EQ(run(limited()), std::errc::operation_canceled);
+    inplace_stop_source source;
+    source.request_stop();
+    const auto ended = run(stopped_by(source.get_token()));
+    EXPECT_EQ(std::get<0>(ended.results).error(), std::errc::operation_canceled);
+    EXPECT_EQ(std::get<1>(ended.results).error(), std::errc::operation_canceled);
 }
 
 task<int> nested() {

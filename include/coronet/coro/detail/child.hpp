@@ -107,4 +107,14 @@ requires(!is_task<A>) task<value_of<A>> as_task(A given) {
     co_return co_await std::move(given);
 }
 
+/// The same for those who give an as_result<> and can tell more than the value does by itself: an
+/// awaitable whose value hides that it was cancelled has an overload beside it.
+template <class A>
+auto as_telling_task(A given) {
+    return as_task(std::move(given));
+}
+template <class A>
+using told_value_of =
+    typename decltype(as_telling_task(std::declval<std::remove_cvref_t<A>>()))::value_type;
+
 } // namespace coronet::detail
