@@ -132,8 +132,8 @@ public:
         : listed_wait(&to), to_(&to), value_(std::move(value)) {}
 
     result<void> await_resume() const noexcept {
-        if (sent_) return {};
         if (cancelled()) return std::errc::operation_canceled;
+        if (sent_) return {};
         return errc::closed;
     }
     [[nodiscard]] std::string_view name() const noexcept override { return "send to a channel"; }
@@ -153,7 +153,11 @@ public:
     explicit channel_receive(channel<T>& from) noexcept : listed_wait(&from), from_(&from) {}
 
     result<T> await_resume() noexcept {
-        if (value_) return std::move(*value_);
+        if (value_) {
+            result<T> taken{std::move(*value_)};
+            value_.reset(); // awaited again, it takes another one
+            return taken;
+        }
         if (cancelled()) return std::errc::operation_canceled;
         return errc::closed;
     }
@@ -245,6 +249,7 @@ void channel<T>::pop(std::optional<T>& into) noexcept {
 
 template <class T>
 bool detail::channel_send<T>::try_now(cancel_batch& woken) noexcept {
+    CORONET_ASSERT(!sent_); // awaited again, and it has no second value
     if (to_->closed_) return true;
     sent_ = to_->put(value_, woken);
     if (!sent_) to_->senders_.add(*this);

@@ -9,13 +9,14 @@
 //   idle   → active        add(): it is in its list, for just as long as it is active
 //   active → completing    complete(): what it waited for has happened
 //   active → cancelling    cancel(): it is to wait no longer
+//   either → idle          rearm(): it has been called back, and its owner uses it again
 //
-// All moves are made under the list's lock. Whoever makes the second one unlinks the waiter with it
-// and is the only one who calls it back; who comes later does not find it in the list, so that what
-// he has to give goes to the next waiter or stays (D1, D5). A batch is in the order of registration
-// and owns nothing of the list: waiters that come meanwhile are not part of it, and a callback may
-// cancel its neighbours, add waiters or destroy the list (D4, D6). A claimed waiter lives until it
-// has been called back, as it cannot go on before.
+// The first three are made under the list's lock. Whoever makes the second one unlinks the waiter
+// with it and is the only one who calls it back; who comes later does not find it in the list, so
+// that what he has to give goes to the next waiter or stays (D1, D5). A batch is in the order of
+// registration and owns nothing of the list: waiters that come meanwhile are not part of it, and a
+// callback may cancel its neighbours, add waiters or destroy the list (D4, D6). A claimed waiter
+// lives until it has been called back, as it cannot go on before.
 //
 // A lock belongs to no list and is never destroyed: it is one of a fixed number, found by the
 // list's address. So a waiter that is cancelled on its own thread may still ask whether it was
@@ -68,6 +69,11 @@ public:
 protected:
     ~listed_waiter() = default;
 
+    /// Back to idle, so that it can be added once more. It has been called back, or never waited.
+    void rearm() noexcept {
+        CORONET_ASSERT(phase_ != phase::active);
+        phase_ = phase::idle;
+    }
     /// It has been claimed. Runs once, on the claimer's thread, with no lock held; it may end the
     /// life of this object and of the list.
     virtual void called_back() noexcept = 0;

@@ -23,6 +23,7 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; } // the branch may be stopped
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
+        rearm(); // the same object may be awaited again
         refused_ = !waiter_.suspend(frame, *this);
         return !refused_ && wait();
     }
