@@ -244,9 +244,10 @@ ring::outcome ring::enter(unsigned tail, time_point deadline) noexcept {
     __kernel_timespec timeout{};
     unsigned flags = submission_flags() | IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
     if (deadline != time_point::max()) {
+        // Before the clock's beginning is past as well, and no valid time.
+        deadline = std::max(deadline, time_point{});
         if (absolute_deadlines_) {
-            // Before the clock's beginning is past as well, and no valid time.
-            timeout = to_timespec(std::max(deadline.time_since_epoch(), duration::zero()));
+            timeout = to_timespec(deadline.time_since_epoch());
             flags |= kernel::enter_abs_timer;
         } else {
             timeout = to_timespec(std::max(deadline - clock::now(), duration::zero()));

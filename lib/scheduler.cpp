@@ -29,8 +29,7 @@ private:
 };
 
 time_point after(duration limit) noexcept {
-    const time_point now = clock::now();
-    return limit > time_point::max() - now ? time_point::max() : now + limit;
+    return detail::later(clock::now(), limit);
 }
 
 } // namespace

@@ -82,6 +82,10 @@ public:
     ///
     /// Result: items run, or handed to the ready sink.
     std::size_t run_once(time_point deadline);
+    template <class Duration>
+    std::size_t run_once(std::chrono::time_point<clock, Duration> deadline) {
+        return run_once(detail::to_limit(deadline));
+    }
 
     /// Ends what is left, waits for it and closes the ring. run() does so by itself.
     void shutdown();
@@ -108,6 +112,10 @@ public:
     /// Thread: any but a scheduler's.
     [[nodiscard]] result<park_guard> park();
     [[nodiscard]] result<park_guard> park_for(duration limit);
+    template <class Rep, class Period>
+    [[nodiscard]] result<park_guard> park_for(std::chrono::duration<Rep, Period> limit) {
+        return park_for(detail::to_duration(limit));
+    }
 
     /// Waits until the loop has ended: nothing is in flight, every await has been resumed, the ring
     /// is closed. It does not ask for the end: stop() does.
@@ -117,6 +125,10 @@ public:
     /// to come; errc::stopped in a forked child. Thread: any but a scheduler's.
     [[nodiscard]] result<void> join() noexcept;
     [[nodiscard]] result<void> join_for(duration limit) noexcept;
+    template <class Rep, class Period>
+    [[nodiscard]] result<void> join_for(std::chrono::duration<Rep, Period> limit) noexcept {
+        return join_for(detail::to_duration(limit));
+    }
 
     /// Whether this thread may block until something happens here: not on the thread of any
     /// scheduler, nor on this one's own between two calls of run_once().
@@ -134,6 +146,14 @@ public:
     /// Arms `t` to expire once `delay` has passed, counted from the end of this turn.
     void arm(timer& t, duration delay) noexcept;
     void arm(timer& t, time_point deadline) noexcept;
+    template <class Rep, class Period>
+    void arm(timer& t, std::chrono::duration<Rep, Period> delay) noexcept {
+        arm(t, detail::to_duration(delay));
+    }
+    template <class Duration>
+    void arm(timer& t, std::chrono::time_point<clock, Duration> deadline) noexcept {
+        arm(t, detail::to_limit(deadline));
+    }
     /// Does nothing if `t` is not armed.
     void disarm(timer& t) noexcept;
     /// Adds to what must end before the scheduler can.

@@ -56,6 +56,10 @@ public:
     /// Thread: any but a scheduler's.
     result<void> join();
     result<void> join_for(duration limit);
+    template <class Rep, class Period>
+    result<void> join_for(std::chrono::duration<Rep, Period> limit) {
+        return join_for(detail::to_duration(limit));
+    }
 
 private:
     class shared;

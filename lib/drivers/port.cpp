@@ -23,6 +23,7 @@ namespace {
 
 timespec time_until(time_point deadline) noexcept {
     using namespace std::chrono;
+    deadline = std::max(deadline, time_point{}); // what is left until then can be told
     const auto left = std::max(deadline - clock::now(), duration::zero());
     const auto whole = duration_cast<seconds>(left);
     return {whole.count(), duration_cast<nanoseconds>(left - whole).count()};

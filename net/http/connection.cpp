@@ -208,7 +208,7 @@ duration connection::receive_timeout() noexcept {
     if (phase_ != phase::head) return waits.body;
     if (parser_.at_start()) return waits.idle;
     const time_point now = clock::now();
-    if (head_deadline_ == time_point{}) head_deadline_ = now + waits.head;
+    if (head_deadline_ == time_point{}) head_deadline_ = coronet::detail::later(now, waits.head);
     return std::max<duration>(head_deadline_ - now, duration{1});
 }
 

@@ -96,7 +96,7 @@ void server::accept_backlog(scope children) {
 //  → after a short while: connections without a request end
 //  → after the drain time: everything else is cancelled
 task<void> server::drain(scope children, server* self) {
-    const time_point deadline = clock::now() + self->drain_;
+    const time_point deadline = coronet::detail::later(clock::now(), self->drain_);
     self->service_.begin_stop();
     self->accept_backlog(children);
     auto closing = self->listener_.close();

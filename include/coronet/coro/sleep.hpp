@@ -47,13 +47,18 @@ private:
 
 } // namespace detail
 
-/// Waits for at least `delay`, counted from the end of this turn of the loop.
+/// Waits for at least `delay`, counted from the end of this turn of the loop. A delay that is too
+/// long for the clock, in whatever unit, is one without an end.
 ///
 /// Errors: std::errc::operation_canceled, when it ended early.
 /// Cancel: total.
 /// Thread: owner.
 inline detail::sleep sleep_for(duration delay) noexcept {
     return detail::sleep{delay};
+}
+template <class Rep, class Period>
+detail::sleep sleep_for(std::chrono::duration<Rep, Period> delay) noexcept {
+    return detail::sleep{detail::to_duration(delay)};
 }
 
 /// Waits until `deadline`; at least one turn of the loop if it has passed.
@@ -63,6 +68,10 @@ inline detail::sleep sleep_for(duration delay) noexcept {
 /// Thread: owner.
 inline detail::sleep sleep_until(time_point deadline) noexcept {
     return detail::sleep{deadline};
+}
+template <class Duration>
+detail::sleep sleep_until(std::chrono::time_point<clock, Duration> deadline) noexcept {
+    return detail::sleep{detail::to_limit(deadline)};
 }
 
 } // namespace coronet

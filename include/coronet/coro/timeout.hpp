@@ -24,11 +24,13 @@ namespace coronet {
 namespace detail {
 
 template <class When>
-concept time_limit = std::convertible_to<When, duration> || std::convertible_to<When, time_point>;
+concept time_limit = requires(When limit) {
+    to_limit(limit);
+};
 
 /// A duration or a point in time, as the scheduler takes them.
 template <time_limit When>
-using limit_type = std::conditional_t<std::convertible_to<When, duration>, duration, time_point>;
+using limit_type = decltype(to_limit(std::declval<When>()));
 
 /// What is told when the limit had passed: `timed_out`, if `answer` says that it was cancelled.
 template <class T>
@@ -133,7 +135,7 @@ concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_opera
 } // namespace detail
 
 /// Awaits `limited` for as long as `limit` (a duration, or a point in time of coronet::clock)
-/// allows.
+/// allows; for ever, if that is too long for the clock.
 ///
 /// Result: what `limited` gives; a task<T> gives result<T>, unless a T can tell an error itself
 /// (result<U>, transfer, std::error_code).
@@ -147,7 +149,8 @@ concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_opera
 /// Thread: owner.
 template <detail::time_limit When, detail::leaf_operation A>
 requires(!std::is_lvalue_reference_v<A>) auto with_timeout(When limit, A&& limited) noexcept {
-    return detail::timed_operation<A, detail::limit_type<When>>{limit, std::move(limited)};
+    return detail::timed_operation<A, detail::limit_type<When>>{
+        detail::to_limit(limit), std::move(limited)};
 }
 template <detail::time_limit When, class A>
 requires(!detail::leaf_operation<A> && !std::is_lvalue_reference_v<A>) auto with_timeout(
@@ -157,7 +160,7 @@ requires(!detail::leaf_operation<A> && !std::is_lvalue_reference_v<A>) auto with
     using limit_type = detail::limit_type<When>;
     using value = detail::told_value_of<A>;
     return detail::recipe<detail::timed_task<value, limit_type>, limit_type, task<value>>{
-        limit, as_telling_task(std::move(limited))};
+        detail::to_limit(limit), as_telling_task(std::move(limited))};
 }
 
 } // namespace coronet

@@ -70,7 +70,8 @@ template <class Stream>
 task<void> take_leave(Stream* stream, connection* finished, service* shared) {
     auto ended = co_await stream->shutdown(shutdown_of::sending);
     if (!ended) co_return;
-    const time_point deadline = clock::now() + shared->options().timeouts.linger;
+    const time_point deadline =
+        coronet::detail::later(clock::now(), shared->options().timeouts.linger);
     std::uint64_t left = shared->options().limits.linger_max;
     const auto room = finished->room();
     while (left > 0) {
