@@ -24,6 +24,14 @@ std::size_t size_of(std::span<const iovec> parts) noexcept {
     return total;
 }
 
+/// The kernel takes the first `parts_max` only. Were all of them empty, it would answer 0: what
+/// looks like the end.
+template <class Part>
+std::span<Part> without_leading_empty(std::span<Part> parts) noexcept {
+    const auto first = std::ranges::find_if(parts, [](const iovec& p) { return p.iov_len > 0; });
+    return parts.subspan(static_cast<std::size_t>(first - parts.begin()));
+}
+
 void point_at(msghdr& message, std::span<const iovec> parts) noexcept {
     message.msg_iov = const_cast<iovec*>(parts.data());
     message.msg_iovlen = std::min(parts.size(), parts_max);
@@ -82,6 +90,7 @@ send_all_vectored::send_all_vectored(int fd, std::span<iovec> parts) noexcept
     : transfer_operation(fd, size_of(parts)), parts_(parts) {}
 
 void send_all_vectored::prepare(io_uring_sqe& sqe) noexcept {
+    parts_ = without_leading_empty(parts_);
     point_at(message_, parts_);
     io_uring_prep_sendmsg(&sqe, fd(), &message_, MSG_WAITALL | MSG_NOSIGNAL);
 }
@@ -100,7 +109,7 @@ operation::subject send_all_vectored::on() const noexcept {
 }
 
 receive_vectored::receive_vectored(int fd, std::span<const iovec> parts) noexcept
-    : fd_(fd), parts_(parts), nothing_to_fill_(size_of(parts) == 0) {}
+    : fd_(fd), parts_(without_leading_empty(parts)), nothing_to_fill_(parts_.empty()) {}
 
 void receive_vectored::prepare(io_uring_sqe& sqe) noexcept {
     point_at(message_, parts_);
