@@ -74,10 +74,12 @@ void may_outlive_socket::ended() noexcept {
 
 basic_socket::basic_socket(basic_socket&& other) noexcept : fd_(std::move(other.fd_)) {
     CORONET_ASSERT(!other.in_flight_); // moved under an operation
+    CORONET_ASSERT(!other.being_closed_);
 }
 
 basic_socket& basic_socket::operator=(basic_socket&& other) noexcept {
     CORONET_ASSERT(!in_flight_ && !other.in_flight_);
+    CORONET_ASSERT(!being_closed_ && !other.being_closed_); // close() has not ended
     fd_ = std::move(other.fd_);
     return *this;
 }
