@@ -194,7 +194,7 @@ void dispatcher::wait_until_ready(operation& op) noexcept {
     if (refused_before == 0)
         submit_poll(op);
     else
-        restarter_.pause(op, std::chrono::milliseconds{1U << (refused_before - 1)});
+        restarter_.pause(op, refused_before);
 }
 
 void dispatcher::resume(operation& op) noexcept {

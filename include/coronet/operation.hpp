@@ -13,6 +13,7 @@
 // Owner thread only. This type knows no coroutine: coro/ makes operations awaitable.
 #pragma once
 
+#include <coronet/clock.hpp>
 #include <coronet/detail/intrusive_list.hpp>
 #include <coronet/work.hpp>
 
@@ -27,9 +28,12 @@ class scheduler;
 namespace detail {
 struct live_operations; // the canceller's lists, which together hold every operation that has not
                         // ended
-}
+struct delayed_operations; // the restarter's lists
+} // namespace detail
 
-class operation : public pending_work, private detail::list_hook<detail::live_operations> {
+class operation : public pending_work,
+                  private detail::list_hook<detail::live_operations>,
+                  private detail::list_hook<detail::delayed_operations> {
 public:
     /// Fills every field of the entry but user_data, as io_uring_prep_*(3) do. Called again if the
     /// operation has to be submitted once more.
@@ -69,7 +73,10 @@ public:
 
 protected:
     operation() noexcept = default;
-    operation(const operation& other) noexcept : pending_work(other), list_hook() {
+    operation(const operation& other) noexcept
+        : pending_work(other),
+          detail::list_hook<detail::live_operations>(),
+          detail::list_hook<detail::delayed_operations>() {
         CORONET_ASSERT(other.idle());
     }
     operation& operator=(const operation&) = delete;
@@ -83,6 +90,7 @@ private:
     friend class canceller;
     friend class restarter;
     friend class detail::intrusive_list<operation, detail::live_operations>;
+    friend class detail::intrusive_list<operation, detail::delayed_operations>;
 
     enum class state : std::uint8_t { idle, queued, in_flight, delayed };
 
@@ -97,6 +105,7 @@ private:
     std::uint16_t generation_ = 0;
     std::int32_t res_ = 0;
     std::uint32_t started_ = 0; // when, in milliseconds; for reports
+    time_point due_{};          // while it is delayed: until when
     scheduler* scheduler_ = nullptr;
 };
 
