@@ -200,6 +200,14 @@ void splice::prepare(io_uring_sqe& sqe) noexcept {
     io_uring_prep_splice(&sqe, from_.fd, from_.offset, to_.fd, to_.offset, clamped(size_), flags_);
 }
 
+/// Whichever side it is that is not ready now.
+operation::subject splice::on() const noexcept {
+    if (flags_ & SPLICE_F_NONBLOCK) return {from_.fd, 0};
+    pollfd input{from_.fd, POLLIN, 0};
+    if (::poll(&input, 1, 0) == 0) return {from_.fd, POLLIN};
+    return {to_.fd, POLLOUT};
+}
+
 void cancel::prepare(io_uring_sqe& sqe) noexcept {
     io_uring_prep_nop(&sqe);
 }

@@ -421,7 +421,7 @@ public:
 
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] subject on() const noexcept override { return {from_.fd, 0}; }
+    [[nodiscard]] subject on() const noexcept override;
     [[nodiscard]] bool works_on(int fd) const noexcept override {
         return from_.fd == fd || to_.fd == fd;
     }
