@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "timer_queue.hpp"
 
+#include <coronet/detail/assert.hpp>
+
 #include <algorithm>
+#include <new>
 
 namespace coronet {
 
@@ -27,9 +30,13 @@ void timer_queue::arm(timer& t, duration delay) noexcept {
     ++fresh_count_;
 }
 
-void timer_queue::arm(timer& t, time_point deadline) {
+void timer_queue::arm(timer& t, time_point deadline) noexcept {
     CORONET_ASSERT(!t.armed());
-    heap_.push_back({});
+    try {
+        heap_.push_back({});
+    } catch (const std::bad_alloc&) {
+        detail::die("no memory for one more timer"); // nobody could be told in time
+    }
     sift_up(heap_.size() - 1, {deadline, &t});
 }
 
@@ -44,12 +51,11 @@ void timer_queue::disarm(timer& t) noexcept {
     t.place_ = timer::unarmed;
 }
 
-void timer_queue::settle(time_point now) {
+void timer_queue::settle(time_point now) noexcept {
     while (timer* t = fresh_.pop_front()) {
         --fresh_count_;
         t->place_ = timer::unarmed;
-        const bool never = t->delay_ > time_point::max() - now;
-        arm(*t, never ? time_point::max() : now + std::max(t->delay_, duration::zero()));
+        arm(*t, detail::later(now, std::max(t->delay_, duration::zero())));
     }
 }
 

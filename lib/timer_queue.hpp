@@ -17,7 +17,8 @@ public:
     timer_queue();
 
     void arm(timer& t, duration delay) noexcept;
-    void arm(timer& t, time_point deadline);
+    /// Ends the program if there is no memory left.
+    void arm(timer& t, time_point deadline) noexcept;
     void disarm(timer& t) noexcept;
 
     [[nodiscard]] bool empty() const noexcept { return heap_.empty() && fresh_.empty(); }
@@ -25,7 +26,7 @@ public:
     /// Whether settle() has something to do.
     [[nodiscard]] bool unsettled() const noexcept { return !fresh_.empty(); }
     /// Gives the timers armed with a delay their deadline.
-    void settle(time_point now);
+    void settle(time_point now) noexcept;
 
     /// Of the settled timers; time_point::max() if there is none.
     [[nodiscard]] time_point next_deadline() const noexcept {

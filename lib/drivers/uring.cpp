@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -122,7 +123,17 @@ private:
     class sent_messages {
     public:
         sent_messages() { ports_.reserve(usual_count); }
-        std::size_t add(std::shared_ptr<port> to) {
+        /// Whether one more can be added: there is memory for it.
+        [[nodiscard]] bool has_room() noexcept {
+            if (ports_.size() < ports_.capacity()) return true;
+            try {
+                ports_.reserve(2 * ports_.size());
+                return true;
+            } catch (const std::bad_alloc&) {
+                return false;
+            }
+        }
+        std::size_t add(std::shared_ptr<port> to) noexcept {
             const auto free = std::ranges::find(ports_, nullptr);
             const auto number = static_cast<std::size_t>(free - ports_.begin());
             if (free == ports_.end()) ports_.emplace_back();
@@ -221,6 +232,7 @@ private:
     bool send_message(const std::shared_ptr<port>& to) noexcept {
         if (!own().can_message() || closing_) return false;
         if (owed_to_ == to.get()) return true; // the message before has not left either
+        if (!sent_.has_room()) return false;   // the eventfd needs none
         io_uring_sqe* sqe = slot();
         if (!sqe || is_deaf()) return false; // a dead ring would keep it
         owes_wakes_ = true;
