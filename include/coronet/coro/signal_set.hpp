@@ -24,7 +24,10 @@ public:
     signal_set(const signal_set&) = delete;
     signal_set& operator=(const signal_set&) = delete;
 
-    /// Waits for the next of the signals to be pending, and takes it.
+    /// Waits for the next of the signals to be pending, and takes it. Where the scheduler has a
+    /// submission thread, only signals to the process end the wait (kill(2), a terminal), not those
+    /// to this thread alone (pthread_kill(3), raise(3), SIGEV_THREAD_ID): that thread does the
+    /// looking, and a signalfd shows each thread its own.
     ///
     /// Result: its number.
     /// Errors: std::errc::operation_canceled, when it ended early.
