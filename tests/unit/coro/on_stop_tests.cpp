@@ -15,6 +15,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -25,10 +26,9 @@ using namespace std::chrono_literals;
 using events = std::vector<const char*>;
 
 /// What on_stop() calls.
-struct noting {
-    events* into;
-    void operator()() const { into->push_back("told"); }
-};
+void note(events* into) {
+    into->push_back("told");
+}
 
 task<int> sleeps(duration delay, events* seen) {
     const auto slept = co_await sleep_for(delay);
@@ -36,8 +36,7 @@ task<int> sleeps(duration delay, events* seen) {
     co_return slept ? 1 : 2;
 }
 task<int> announced(duration delay, events* seen) {
-    noting tell{seen};
-    co_return co_await on_stop(sleeps(delay, seen), tell);
+    co_return co_await on_stop(sleeps(delay, seen), note, seen);
 }
 
 task<result<int>> limited(events* seen) {
@@ -69,15 +68,14 @@ TEST(on_stop, calls_at_once_when_a_stop_came_before) {
     EXPECT_EQ(seen, (events{"told", "cancelled"}));
 }
 
-struct noting_thread {
-    std::thread::id* into;
-    void operator()() const { *into = std::this_thread::get_id(); }
-};
+void note_thread(std::thread::id* into) {
+    *into = std::this_thread::get_id();
+}
 task<void> stopped_from_outside(std::thread::id* told_on) {
     inplace_stop_source source;
     std::thread stopper{[&source] { source.request_stop(); }};
-    noting_thread tell{told_on};
-    const auto slept = co_await with_stop(source.get_token(), on_stop(sleep_for(1h), tell));
+    const auto slept =
+        co_await with_stop(source.get_token(), on_stop(sleep_for(1h), note_thread, told_on));
     static_cast<void>(slept);
     stopper.join();
 }
@@ -91,8 +89,7 @@ TEST(on_stop, calls_on_the_owner_thread_whoever_stops) {
 /// Two operations end in one turn. What the first belongs to has ended, and its frame is about to
 /// go on, when the second has it stopped.
 task<void> quick(events* seen) {
-    noting tell{seen};
-    const auto done = co_await on_stop(async::nop(), tell);
+    const auto done = co_await on_stop(async::nop(), note, seen);
     seen->push_back(done ? "done" : "cancelled");
 }
 task<void> stop_siblings(scope siblings) {
@@ -143,19 +140,13 @@ TEST(on_stop, calls_once_when_the_scheduler_is_stopped) {
 }
 
 /// A stop from within a stop: the group above is being cancelled already.
-struct stopping_again {
-    inplace_stop_source* source;
-    scope around;
-    int* calls;
-    void operator()() const {
-        ++*calls;
-        source->request_stop();
-        around.request_stop();
-    }
-};
+void stop_all_again(inplace_stop_source* source, scope around, int* calls) {
+    ++*calls;
+    source->request_stop();
+    around.request_stop();
+}
 task<void> stop_again(scope around, inplace_stop_source* source, int* calls) {
-    stopping_again tell{source, around, calls};
-    const auto slept = co_await on_stop(sleep_for(1h), tell);
+    const auto slept = co_await on_stop(sleep_for(1h), stop_all_again, source, around, calls);
     static_cast<void>(slept);
 }
 task<void> stops_in_circles(scope children, inplace_stop_source* source, int* calls) {
@@ -176,14 +167,31 @@ TEST(on_stop, may_stop_what_is_being_stopped) {
     EXPECT_EQ(calls, 2);
 }
 
+void add_up(std::unique_ptr<int> one, const std::string& text, int* into) {
+    *into = *one + static_cast<int>(text.size());
+}
+task<void> with_moved_arguments(int* into) {
+    auto one = std::make_unique<int>(3);
+    const std::string text = "a text that is long enough for the heap";
+    const auto ended =
+        co_await with_timeout(0s, on_stop(sleep_for(1h), add_up, std::move(one), text, into));
+    static_cast<void>(ended);
+}
+
+TEST(on_stop, takes_arguments_that_can_only_be_moved_and_copies_of_others) {
+    int told = 0;
+    run(with_moved_arguments(&told));
+    EXPECT_EQ(told, 42);
+}
+
+/// A function object of one's own, which is named before the await.
 struct moved_only {
-    std::unique_ptr<int> held = std::make_unique<int>(3);
-    int* into;
-    void operator()() const { *into = *held; }
+    std::unique_ptr<int> held;
+    void operator()(int* into) const { *into = *held; }
 };
 task<void> with_a_moved_function(int* into) {
-    moved_only tell{std::make_unique<int>(3), into};
-    const auto ended = co_await with_timeout(0s, on_stop(sleep_for(1h), std::move(tell)));
+    moved_only tell{std::make_unique<int>(3)};
+    const auto ended = co_await with_timeout(0s, on_stop(sleep_for(1h), std::move(tell), into));
     static_cast<void>(ended);
 }
 
@@ -191,6 +199,20 @@ TEST(on_stop, takes_a_function_that_can_only_be_moved) {
     int told = 0;
     run(with_a_moved_function(&told));
     EXPECT_EQ(told, 3);
+}
+
+task<std::size_t> destroyed_how_often(std::shared_ptr<int> counted) {
+    const auto done = co_await on_stop(
+        async::nop(), [](const std::shared_ptr<int>& held) { ++*held; }, counted
+    );
+    static_cast<void>(done);
+    co_return static_cast<std::size_t>(counted.use_count());
+}
+
+TEST(on_stop, destroys_its_arguments_once) {
+    const auto counted = std::make_shared<int>(0);
+    EXPECT_EQ(run(destroyed_how_often(counted)), 2U); // this one and the parameter
+    EXPECT_EQ(counted.use_count(), 1);
 }
 
 } // namespace
