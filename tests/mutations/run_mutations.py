@@ -264,9 +264,9 @@ def outcome_of(command, limit=LIMIT):
         return "timed out"
     if process.returncode != 0:
         return "failed"
-    if re.search(r"\[  SKIPPED \] 1 test|\*\*\*Skipped", output):
-        return "skipped"
-    return "passed" if re.search(r"\[  PASSED  \] 1 test|100% tests passed", output) else "not run"
+    if re.search(r"\[  PASSED  \] [1-9]\d* test|100% tests passed", output):
+        return "skipped" if "***Skipped" in output else "passed"
+    return "skipped" if "[  SKIPPED ]" in output else "not run"
 
 
 def chosen(mutations, only):
