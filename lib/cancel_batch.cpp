@@ -70,6 +70,19 @@ std::uint64_t waiter_list::add(listed_waiter& added) noexcept {
     return added.ticket_;
 }
 
+void waiter_list::take(listed_waiter& waiter) noexcept {
+    CORONET_ASSERT(waiter.phase_ == listed_waiter::phase::active);
+    waiter.phase_ = listed_waiter::phase::completing;
+    waiters_.erase(waiter);
+}
+
+void waiter_list::move_to(waiter_list& other, listed_waiter& waiter) noexcept {
+    CORONET_ASSERT(waiter.phase_ == listed_waiter::phase::active);
+    waiters_.erase(waiter);
+    waiter.ticket_ = ++other.last_ticket_;
+    other.waiters_.push_back(waiter);
+}
+
 listed_waiter* waiter_list::find(std::uint64_t ticket) noexcept {
     for (listed_waiter* each = waiters_.front(); each; each = waiters_.after(*each))
         if (each->ticket_ == ticket) return each;

@@ -171,4 +171,18 @@ thread_handle detail::start_thread(std::unique_ptr<thread_body> body, std::size_
     }
 }
 
+detail::creation_attempt
+detail::try_start_thread(std::unique_ptr<thread_body>& body, std::size_t stack_size) noexcept {
+    try {
+        const attributes wanted{stack_size};
+        pthread_t id{};
+        const int error = try_once(id, wanted, *body);
+        if (error != 0) return {error, {}};
+        static_cast<void>(body.release()); // the thread's now
+        return {0, thread_handle{id}};
+    } catch (const std::system_error& thrown) {
+        return {thrown.code().value(), {}};
+    }
+}
+
 } // namespace coronet

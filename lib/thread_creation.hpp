@@ -100,6 +100,14 @@ public:
 
 thread_handle start_thread(std::unique_ptr<thread_body> body, std::size_t stack_size);
 
+struct creation_attempt {
+    int error = 0; ///< what pthread_create(3) answered
+    thread_handle thread{};
+};
+/// One attempt, for who drives a creation_retry himself. `body` is taken if it succeeds.
+[[nodiscard]] creation_attempt
+try_start_thread(std::unique_ptr<thread_body>& body, std::size_t stack_size) noexcept;
+
 } // namespace detail
 
 /// Runs `function` on a new thread; what it throws ends the program. Blocks for up to 155 ms (1 s

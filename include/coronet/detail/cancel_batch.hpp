@@ -78,6 +78,12 @@ protected:
     /// life of this object and of the list.
     virtual void called_back() noexcept = 0;
 
+    /// It has been called back, and may be added to a list again.
+    void may_wait_again() noexcept {
+        CORONET_ASSERT(phase_ != phase::active && !linked());
+        phase_ = phase::idle;
+    }
+
 private:
     friend class waiter_list;
     friend class cancel_batch;
@@ -95,6 +101,21 @@ public:
     ///
     /// Result: its ticket; no other waiter of this list ever has the same.
     std::uint64_t add(listed_waiter& added) noexcept;
+
+    /// Claims `waiter`, which is active, for who serves it at once and calls it back himself when
+    /// he has; it was the one to be served.
+    void take(listed_waiter& waiter) noexcept;
+    /// `waiter`, which is active in this list, waits in `other` from here on, as its last.
+    void move_to(waiter_list& other, listed_waiter& waiter) noexcept;
+
+    /// The one after `waiter`, or null.
+    [[nodiscard]] listed_waiter* after(listed_waiter& waiter) noexcept {
+        return waiters_.after(waiter);
+    }
+    /// Of an active waiter.
+    [[nodiscard]] static std::uint64_t ticket_of(const listed_waiter& waiter) noexcept {
+        return waiter.ticket_;
+    }
 
 private:
     friend class cancel_batch;

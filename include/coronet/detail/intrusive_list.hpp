@@ -63,6 +63,14 @@ public:
         head_.previous_->next_ = &added;
         head_.previous_ = &added;
     }
+    void push_front(T& element) noexcept {
+        hook& added = element;
+        CORONET_ASSERT(!added.linked());
+        added.previous_ = &head_;
+        added.next_ = head_.next_;
+        head_.next_->previous_ = &added;
+        head_.next_ = &added;
+    }
     void erase(T& element) noexcept { static_cast<hook&>(element).unlink(); }
     T* pop_front() noexcept {
         T* first = front();
