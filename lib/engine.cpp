@@ -210,7 +210,8 @@ void engine::set_sink(ready_sink* wanted) noexcept {
 //    may have arrived.
 // 4. After a second without progress the log tells what is waited for. It is waited for all the
 //    same: the kernel may still write to it.
-// 5. What still stands in the internal lane is run; the driver gives everything back to the kernel;
+// 5. When nothing else is left, the pool is shut down, in the same way.
+// 6. What still stands in the internal lane is run; the driver gives everything back to the kernel;
 //    then, and only then, those who wait for the end are told.
 
 void engine::drain() {
@@ -225,7 +226,7 @@ void engine::drain() {
     bool reported = false;
     for (;;) {
         CORONET_HOOK(drain_round, &self);
-        if (finished()) break;
+        if (finished() && pool_ended()) break;
         cancel_everything();
         const std::size_t before = dispatcher_.in_flight_count();
         const bool progress =
@@ -270,6 +271,15 @@ bool engine::finished() const noexcept {
            handed_over == 0 && internal.empty();
 }
 
+/// Asked when nothing else is left that could use it: then it is to end. Its workers' last messages
+/// come through the internal lane.
+bool engine::pool_ended() noexcept {
+    worker_pool* const used = pool_if_any();
+    if (!used) return true;
+    used->begin_shutdown();
+    return used->ended();
+}
+
 void engine::close() {
     work_queue last;
     internal.close(last);
@@ -285,6 +295,24 @@ void engine::close() {
     driver_->close();
     owner = 0;
     enter(phase::exited);
+}
+
+// ---- its pool ----
+
+worker_pool& engine::pool() {
+    if (worker_pool* made = pool_if_any()) return *made;
+    if (in_forked_child()) throw std::system_error(errc::stopped, "a pool in a forked child");
+    const std::scoped_lock lock{pool_mutex_};
+    if (!own_pool_) {
+        own_pool_ = std::make_unique<worker_pool>(*this);
+        pool_.store(own_pool_.get(), std::memory_order_release);
+    }
+    return *own_pool_;
+}
+
+bool engine::owned_by_this_thread() const noexcept {
+    if (options.movable_owner) return scheduler::current() == &self;
+    return owner.load() == this_thread_number();
 }
 
 // ---- from anywhere ----

@@ -15,6 +15,7 @@
 #include <coronet/park_guard.hpp>
 #include <coronet/result.hpp>
 #include <coronet/scheduler.hpp>
+#include <coronet/worker_pool.hpp>
 
 #include <atomic>
 #include <memory>
@@ -61,8 +62,28 @@ public:
         return is_over(state.current_phase()) || in_forked_child();
     }
     [[nodiscard]] bool in_forked_child() const noexcept { return driver_->in_forked_child(); }
-    /// Threads inside post(), wake() or stop().
+    /// Threads inside post(), wake() or stop(), or on a visit.
     void wait_for_callers() const noexcept;
+    /// While it lives, the end of the scheduler waits with closing the driver.
+    class visit {
+    public:
+        explicit visit(engine& visited) noexcept : visited_(visited) {
+            visited_.callers_.fetch_add(1, std::memory_order_acq_rel);
+        }
+        ~visit() { visited_.callers_.fetch_sub(1, std::memory_order_acq_rel); }
+        visit(const visit&) = delete;
+        visit& operator=(const visit&) = delete;
+
+    private:
+        engine& visited_;
+    };
+    /// What only the owner may do may be done here and now.
+    [[nodiscard]] bool owned_by_this_thread() const noexcept;
+    /// Its pool; made when it is asked for first. Throws std::system_error.
+    [[nodiscard]] worker_pool& pool();
+    [[nodiscard]] worker_pool* pool_if_any() const noexcept {
+        return pool_.load(std::memory_order_acquire);
+    }
 
     // ---- starting, parking, waiting (lifecycle.cpp); any thread ----
 
@@ -135,6 +156,7 @@ private:
     void tell_survivors() const noexcept;
     void close_outer_lane() noexcept;
     void cancel_everything() noexcept;
+    [[nodiscard]] bool pool_ended() noexcept;
     [[nodiscard]] bool finished() const noexcept;
     void close();
 
@@ -164,6 +186,10 @@ private:
     std::mutex waiters_mutex_;
     intrusive_list<state_waiter> park_waiters_;
     intrusive_list<state_waiter> end_waiters_;
+
+    std::mutex pool_mutex_;
+    std::atomic<worker_pool*> pool_{nullptr};
+    std::unique_ptr<worker_pool> own_pool_;
 };
 
 } // namespace coronet::detail

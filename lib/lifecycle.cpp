@@ -6,6 +6,7 @@
 #include "engine.hpp"
 #include "futex.hpp"
 #include "guard_table.hpp"
+#include "worker_thread.hpp"
 
 #include <coronet/detail/hooks.hpp>
 
@@ -27,9 +28,9 @@ namespace detail {
 namespace {
 
 using phase = run_state::phase;
-using waiter_list = intrusive_list<state_waiter>;
+using state_waiters = intrusive_list<state_waiter>;
 
-void tell_all(waiter_list& waiting, bool reached) noexcept {
+void tell_all(state_waiters& waiting, bool reached) noexcept {
     while (state_waiter* each = waiting.pop_front())
         each->told(reached);
 }
@@ -37,7 +38,7 @@ void tell_all(waiter_list& waiting, bool reached) noexcept {
 } // namespace
 
 /// Under the lock: from now on only the caller tells them.
-void engine::claim_all(waiter_list& from, waiter_list& to) noexcept {
+void engine::claim_all(state_waiters& from, state_waiters& to) noexcept {
     while (state_waiter* each = from.pop_front()) {
         each->claimed_ = true;
         to.push_back(*each);
@@ -46,8 +47,8 @@ void engine::claim_all(waiter_list& from, waiter_list& to) noexcept {
 
 /// Tells those who have waited for `next`, and those who now wait in vain.
 void engine::enter(phase next) noexcept {
-    waiter_list ended;
-    waiter_list in_vain;
+    state_waiters ended;
+    state_waiters in_vain;
     {
         const std::scoped_lock lock{waiters_mutex_};
         state.enter(next);
@@ -103,7 +104,7 @@ void engine::stand_still() noexcept {
     // Whoever waits for a message of ours must not wait for our going on.
     driver_->send_wakes();
     CORONET_HOOK(parking, &self);
-    waiter_list reached;
+    state_waiters reached;
     {
         const std::scoped_lock lock{waiters_mutex_};
         if (!state.try_park()) return;
@@ -202,7 +203,8 @@ result<void> engine::join(time_point deadline) noexcept {
 }
 
 bool engine::may_wait_here() const noexcept {
-    if (scheduler::current()) return false;
+    // A scheduler waits at its end for its workers, and may wait for others' before.
+    if (scheduler::current() || worker_thread::current()) return false;
     // The owner between two turns, too: nobody else will make the next one.
     return options.movable_owner || owner.load() != this_thread_number();
 }

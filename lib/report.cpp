@@ -68,6 +68,7 @@ std::string engine::report() const {
     });
     if (told > operations_told)
         text += "  and " + std::to_string(told - operations_told) + " more\n";
+    if (const worker_pool* pool = pool_if_any()) text += pool->report();
     return text;
 }
 

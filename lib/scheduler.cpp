@@ -124,6 +124,9 @@ result<void> scheduler::join_for(duration limit) noexcept {
 bool scheduler::may_wait_here() const noexcept {
     return engine_->may_wait_here();
 }
+worker_pool& scheduler::pool() {
+    return engine_->pool();
+}
 std::string scheduler::report() const {
     return engine_->report();
 }
@@ -166,8 +169,9 @@ std::size_t scheduler::in_flight_count() const noexcept {
 }
 std::size_t scheduler::outstanding_work() const noexcept {
     const bool posted = !engine_->external.empty() || !engine_->internal.empty();
+    const worker_pool* const pool = engine_->pool_if_any();
     return in_flight_count() + engine_->timers.size() + engine_->resident_count +
-           (posted || !engine_->ready.empty() ? 1 : 0);
+           (pool ? pool->item_count() : 0) + (posted || !engine_->ready.empty() ? 1 : 0);
 }
 int scheduler::socket_flags() const noexcept {
     return engine_->driver_->socket_flags();
@@ -184,6 +188,7 @@ scheduler_stats scheduler::stats() const noexcept {
     now.in_flight = in_flight_count();
     if (engine_->state.current_phase() != phase::exited) now.enters = engine_->driver_->enters();
     now.wakes = engine_->wakes.load(std::memory_order_relaxed);
+    if (const worker_pool* pool = engine_->pool_if_any()) now.workers = pool->stats();
     return now;
 }
 

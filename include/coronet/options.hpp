@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -20,6 +21,23 @@ struct sqpoll_options {
     std::shared_ptr<sq_group> group{}; ///< share the thread of that group, on its CPU
 };
 
+class worker_cap;
+
+/// The threads for what a loop must not do itself (worker_pool.hpp).
+struct worker_pool_options {
+    unsigned bounded_max = 0;             ///< for what computes; 0: four for each CPU
+    unsigned bounded_min = 1;             ///< of these, those that stay however long they are idle
+    unsigned unbounded_max = 64;          ///< for what may block; at most 1024
+    unsigned unbounded_min = 0;           ///< of these, those that stay
+    std::chrono::milliseconds idle{5000}; ///< after which a worker leaves
+    std::size_t stack_size = std::size_t{256} * 1024; ///< of each worker
+    int notify_signal = 0; ///< interrupts blocking calls of cancelled items; 0: SIGRTMAX - 2
+    unsigned creation_retries = 5;     ///< where a limit is in the way: after 5, 10, 20 ... ms
+    std::function<void()> on_start{};  ///< on each worker, before its first item; if it throws,
+                                       ///< the worker counts as one that could not be created
+    std::shared_ptr<worker_cap> cap{}; ///< what several pools have together
+};
+
 struct scheduler_options {
     unsigned queue_depth = 1024;            ///< submission slots; clamped by the kernel
     std::optional<sqpoll_options> sqpoll{}; ///< set: use a submission thread
@@ -28,6 +46,7 @@ struct scheduler_options {
     bool no_iowait = true;                  ///< waiting for completions is not accounted as iowait
     bool movable_owner = false;             ///< the loop is run by changing threads, one at a time
     std::size_t run_budget = 64; ///< ready items run before the kernel is looked at again
+    worker_pool_options workers{};
 };
 
 } // namespace coronet

@@ -27,6 +27,8 @@
 namespace coronet {
 
 class driver;
+class pool_item;
+class worker_pool;
 namespace detail {
 class state_change;
 }
@@ -134,6 +136,12 @@ public:
     /// scheduler, nor on this one's own between two calls of run_once().
     [[nodiscard]] bool may_wait_here() const noexcept;
 
+    /// Its pool of workers, for what would block the loop. It is made when it is asked for first.
+    ///
+    /// Throws std::system_error if somebody else handles its notify signal.
+    /// Lifetime: of the scheduler; it ends with the loop.
+    [[nodiscard]] worker_pool& pool();
+
     // ---- owner only ----
 
     /// Begins `op`; its complete() is called in a later turn. A full queue or a stopped scheduler
@@ -165,8 +173,8 @@ public:
 
     /// Operations that have no terminal completion yet.
     [[nodiscard]] std::size_t in_flight_count() const noexcept;
-    /// Operations, armed timers, residents, ready and posted items: 0 means that nothing will
-    /// happen by itself any more.
+    /// Operations, armed timers, residents, items of its pool, ready and posted ones: 0 means that
+    /// nothing will happen by itself any more.
     [[nodiscard]] std::size_t outstanding_work() const noexcept;
     /// Flags that socket(2) and accept4(2) should be given for descriptors used here.
     [[nodiscard]] int socket_flags() const noexcept;
@@ -188,6 +196,7 @@ public:
 
 private:
     friend class operation;
+    friend class pool_item;
     friend class scheduler_thread;
     friend class detail::engine;
     friend class detail::state_change;

@@ -8,6 +8,14 @@
 
 namespace coronet {
 
+struct worker_stats {
+    std::size_t workers = 0;         ///< threads, now
+    std::uint64_t created = 0;       ///< threads created
+    std::uint64_t retried = 0;       ///< attempts that failed and were repeated
+    std::uint64_t failed = 0;        ///< attempts after which it was given up
+    std::uint64_t notifications = 0; ///< signals sent to interrupt blocking calls
+};
+
 struct scheduler_stats {
     std::size_t in_flight = 0;           ///< operations that have not completed, now
     std::uint64_t operations = 0;        ///< operations started
@@ -22,6 +30,7 @@ struct scheduler_stats {
     std::uint64_t spurious_cancels =
         0;                      ///< -ECANCELED that nobody asked for (a kernel worker failed)
     std::uint64_t restarts = 0; ///< operations submitted again after an interruption
+    worker_stats workers{};     ///< of its pool
 };
 
 } // namespace coronet

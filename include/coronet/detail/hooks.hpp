@@ -42,6 +42,20 @@ enum class hook_point : std::uint8_t {
     drain_round,       // before each look at what is in flight
     nothing_in_flight, // the look found nothing
     closing,           // before the driver gives everything back
+    // Of a pool; the subject is an account of it, the worker (idle, ...), or the item (item_...).
+    enqueued,          // an item is in the queue, the lock was released
+    errand_sending,    // any thread, before it asks the owner for something
+    errand_arrived,    // the owner, before it looks at what is asked for
+    creating,          // before pthread_create
+    creation_tried,    // after it
+    retry_armed,       // another attempt is to follow
+    retrying,          // before that
+    worker_begins,     // a worker's first instruction
+    idle,              // it is in the free list; before it sleeps
+    idle_over,         // it has decided whether it was idle for long; before it takes the lock
+    item_executed,     // a worker has executed it; to others it still runs
+    item_asked,        // it was asked to end, and its token is stopped
+    interrupt_checked, // it waits in interruptible_wait(), and is about to call ppoll
     exited,            // the last word
 };
 
