@@ -88,8 +88,10 @@ detail::interruptible_region::interruptible_region() noexcept : worker_(worker_t
 
 detail::interruptible_region::~interruptible_region() {
     if (!worker_) return;
+    const int of_the_call = errno; // which the caller is about to look at
     notify_signal::set_blocked(worker_->account().signal, true);
     if (worker_->account().set_interruptible(*worker_, false)) worker_->forget_notifications();
+    errno = of_the_call;
 }
 
 result<short> interruptible_wait(int fd, short events, duration limit) noexcept {
