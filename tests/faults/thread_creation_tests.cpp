@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Threads where the system will not give any: pthread_create(3) answers what a list says.
-#include "scripted_answers.hpp"
+// How threads are started where the system will not give any.
+#include "faulty_creation.hpp"
 #include "support/watchdog.hpp"
 #include "thread_creation.hpp"
 
@@ -34,41 +34,11 @@ using coronet::create_thread;
 using coronet::scheduler_thread;
 using coronet::thread_handle;
 using coronet::thread_options;
-using coronet::test::scripted_answers;
+using coronet::test::creation;
+using coronet::test::takes;
+using coronet::test::unblocked_creations;
 using coronet::test::watchdog;
 using steady = std::chrono::steady_clock;
-
-scripted_answers creation;
-std::atomic<int> unblocked_creations{0}; // calls during which a signal could have come
-
-bool takes(int signal) {
-    sigset_t blocked;
-    ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
-    return ::sigismember(&blocked, signal) == 0;
-}
-
-} // namespace
-
-extern "C" {
-// The names are the linker's.
-// NOLINTBEGIN(bugprone-reserved-identifier)
-int __real_pthread_create(
-    pthread_t* id, const pthread_attr_t* wanted, void* (*function)(void*), void* argument
-);
-int __wrap_pthread_create(
-    pthread_t* id, const pthread_attr_t* wanted, void* (*function)(void*), void* argument
-);
-int __wrap_pthread_create(
-    pthread_t* id, const pthread_attr_t* wanted, void* (*function)(void*), void* argument
-) {
-    if (takes(SIGTERM)) ++unblocked_creations;
-    if (const int error = creation.next()) return error;
-    return __real_pthread_create(id, wanted, function, argument);
-}
-// NOLINTEND(bugprone-reserved-identifier)
-}
-
-namespace {
 
 std::ptrdiff_t thread_count() {
     const std::filesystem::directory_iterator tasks{"/proc/self/task"};
