@@ -13,12 +13,14 @@
 #include <coronet/coro/sleep.hpp>
 #include <coronet/coro/timeout.hpp>
 #include <coronet/coro/when_all.hpp>
+#include <coronet/coro/worker_pool.hpp>
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <coroutine>
 #include <optional>
+#include <thread>
 
 namespace coronet {
 namespace {
@@ -76,6 +78,23 @@ TEST(destroyed_frame, names_the_await_of_an_operation) {
     EXPECT_DEATH(
         wait_and_be_destroyed(waits_for_an_operation),
         death_at("while this await's operation was in flight", "waits_for_an_operation")
+    );
+}
+
+task<void> waits_for_a_worker(std::coroutine_handle<>* self) {
+    co_await own_frame(self);
+    const auto stay = [](inplace_stop_token token) {
+        while (!token.stop_requested())
+            std::this_thread::yield();
+    };
+    const auto done = co_await scheduler::current()->pool().run(stay);
+    static_cast<void>(done);
+}
+
+TEST(destroyed_frame, names_the_await_of_a_worker) {
+    EXPECT_DEATH(
+        wait_and_be_destroyed(waits_for_a_worker),
+        death_at("while this await was in flight", "waits_for_a_worker")
     );
 }
 
