@@ -75,6 +75,7 @@ private:
 } // namespace
 
 // The signal is sent only between the two calls of set_interruptible(), and is blocked outside.
+// What has come and was not needed is taken away at the end, so that it never meets the next item.
 
 detail::interruptible_region::interruptible_region() noexcept : worker_(worker_thread::current()) {
     if (!worker_) return;

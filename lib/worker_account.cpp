@@ -127,19 +127,17 @@ pool_item* worker_account::next(worker_thread& me, pool_item* done) noexcept {
     bool idle_for_long = false;
     for (;;) {
         sending out;
-        bool was_asked = false;
         bool last_holder = false;
         step what{};
         time_point deadline = time_point::max();
         {
             const std::scoped_lock lock{lock_};
             if (!static_cast<list_hook<all_workers>&>(me).linked()) begin(me);
-            if (done) last_holder = finish(me, *done, was_asked);
+            if (done) last_holder = finish(me, *done);
             clear_link_or_token(me, idle_for_long);
             what = look(me, idle_for_long, out);
             if (what == step::wait && count_ > limits_.min) deadline = clock::now() + limits_.idle;
         }
-        if (was_asked) me.forget_notifications();
         if (last_holder) done->go_home();
         done = nullptr;
         send(out);
@@ -158,9 +156,9 @@ void worker_account::begin(worker_thread& me) noexcept {
 }
 
 /// True if the caller is the last who uses `done`.
-bool worker_account::finish(worker_thread& me, pool_item& done, bool& was_asked) noexcept {
+bool worker_account::finish(worker_thread& me, pool_item& done) noexcept {
     me.item = nullptr;
-    was_asked = done.asked_;
+    CORONET_ASSERT(!me.interruptible); // no signal is on its way
     done.conclude(pool_item::outcome::executed, {});
     end_order(done); // this worker is about to look at the queue
     return --done.holders_ == 0;

@@ -149,7 +149,7 @@ private:
     void see_to_queue(sending& out) noexcept;
     void wake_all_free() noexcept;
     void begin(worker_thread& me) noexcept;
-    [[nodiscard]] bool finish(worker_thread& me, pool_item& done, bool& was_asked) noexcept;
+    [[nodiscard]] bool finish(worker_thread& me, pool_item& done) noexcept;
     void clear_link_or_token(worker_thread& me, bool& idle_for_long) noexcept;
     [[nodiscard]] step look(worker_thread& me, bool idle_for_long, sending& out) noexcept;
     void take(worker_thread& me, sending& out) noexcept;
@@ -157,6 +157,7 @@ private:
     void set_active(const worker_thread& me, bool now) noexcept;
     void uncount(std::uint64_t generation) noexcept;
     void notify(worker_thread& worker) noexcept;
+    [[nodiscard]] static std::string described(const pool_item& running);
     [[nodiscard]] bool wanted() const noexcept;
     void count_creation() noexcept;
     /// The item is over: the one behind it may be taken from now on.

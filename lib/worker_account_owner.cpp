@@ -8,6 +8,7 @@
 #include <coronet/worker_pool.hpp>
 
 #include <mutex>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -178,22 +179,35 @@ std::size_t length_of(List& list) noexcept {
 
 } // namespace
 
+std::string worker_account::described(const pool_item& running) {
+    std::string line = "    an item runs";
+    if (running.asked_) line += ", asked to end";
+    const std::source_location place = running.place();
+    if (*place.file_name())
+        line += ", awaited at " + std::string{place.file_name()} + ":" +
+                std::to_string(place.line()) + " in " + place.function_name();
+    return line + "\n";
+}
+
 std::string worker_account::report() {
     unsigned count = 0;
     std::size_t free = 0;
     std::size_t queued = 0;
     std::size_t behind = 0;
+    std::string running;
     {
         const std::scoped_lock lock{lock_};
         count = count_;
         free = length_of(free_);
         queued = length_of(queue_);
         behind = length_of(behind_);
+        for (worker_thread* each = workers_.front(); each; each = workers_.after(*each))
+            if (each->item) running += described(*each->item);
     }
     const char* const name = kind == pool_account::bounded ? "bounded" : "unbounded";
     return std::string{"  workers, "} + name + ": " + std::to_string(count) + " (" +
            std::to_string(free) + " free); items queued: " + std::to_string(queued) +
-           ", behind others of their key: " + std::to_string(behind) + "\n";
+           ", behind others of their key: " + std::to_string(behind) + "\n" + running;
 }
 
 } // namespace coronet::detail

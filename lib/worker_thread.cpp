@@ -67,6 +67,7 @@ void worker_thread::live() noexcept {
     CORONET_HOOK(worker_begins, &account_);
     start_error = prepare();
     if (start_error == 0) work();
+    CORONET_HOOK(worker_left, &account_);
     const bool taken = account_.owner.post(account_.owner.internal, *this);
     CORONET_ASSERT(taken); // the owner ends after its pool
 }

@@ -51,6 +51,7 @@ enum class hook_point : std::uint8_t {
     retry_armed,       // another attempt is to follow
     retrying,          // before that
     worker_begins,     // a worker's first instruction
+    worker_left,       // it is in no list any more; before it tells the owner
     idle,              // it is in the free list; before it sleeps
     idle_over,         // it has decided whether it was idle for long; before it takes the lock
     item_executed,     // a worker has executed it; to others it still runs

@@ -417,6 +417,34 @@ TEST_F(worker_cancel, X17_a_signal_between_the_look_and_a_read_is_followed_by_ot
     EXPECT_EQ(error, EINTR);
 }
 
+bool notification_pending() {
+    sigset_t pending;
+    ::sigpending(&pending);
+    return ::sigismember(&pending, SIGRTMAX - 2) == 1;
+}
+
+TEST_F(worker_cancel, W17_a_signal_that_was_not_needed_is_not_left_to_the_next_item) {
+    // What it waits for comes together with the cancel: ppoll(2) takes the one and leaves the
+    // other.
+    const pipe_pair ready;
+    ASSERT_EQ(::write(ready.writer.get(), "x", 1), 1);
+    std::optional<result<short>> got;
+    bool left = true;
+    pool_call item{[&] { got = interruptible_wait(ready.reader.get(), POLLIN); }};
+    pool_call next{[&] { left = notification_pending(); }};
+    script play;
+    auto& checked = play.hold(point::interrupt_checked);
+    pool.submit(item, loop);
+    until([&] { return checked.reached(); });
+    item.cancel();
+    EXPECT_EQ(pool.stats().notifications, 1U);
+    pool.submit(next, loop);
+    checked.release();
+    until([&] { return item.over() && next.over(); });
+    ASSERT_TRUE(got && *got);
+    EXPECT_FALSE(left);
+}
+
 TEST_F(worker_cancel, X18_a_signal_for_an_item_that_is_just_over_does_not_reach_the_next) {
     const pipe_pair ready;
     ASSERT_EQ(::write(ready.writer.get(), "x", 1), 1);

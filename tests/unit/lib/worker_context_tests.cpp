@@ -474,7 +474,9 @@ TEST(worker_context, I4_idle_workers_leave_and_busy_ones_after_their_item) {
     pool_call idle;
     held_call busy;
     pool_call next;
-    scheduler loop;
+    coronet::scheduler_options options;
+    options.workers.idle = 1min; // nobody leaves for that
+    scheduler loop{options};
     worker_pool& pool = loop.pool();
     pool.submit(busy, loop);
     pool.submit(idle, loop);

@@ -230,6 +230,26 @@ TEST_F(worker_end, W21_no_thread_is_left_when_it_has_ended) {
     EXPECT_EQ(pool.stats().workers, 0U);
 }
 
+#ifdef CORONET_HOOKS
+
+TEST_F(worker_end, W21_a_worker_that_has_left_and_was_not_joined_holds_the_end_back) {
+    script play;
+    auto& left = play.hold(point::worker_left);
+    pool.submit(first, loop);
+    until([&] { return first.runs(); });
+    first.let_go();
+    until([&] { return first.over(); });
+    ASSERT_TRUE(pool.request_shutdown());
+    left.wait();
+    turns();
+    EXPECT_FALSE(pool.ended());
+    left.release();
+    until([&] { return pool.ended(); });
+    EXPECT_EQ(count_threads("crn-w"), 0U);
+}
+
+#endif
+
 // ---- W22 ----
 
 TEST(scheduler_with_a_pool, W22_ends_its_pool_before_itself_and_hears_of_every_item) {

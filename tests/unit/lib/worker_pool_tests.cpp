@@ -73,8 +73,8 @@ TEST(worker_pool, W1_a_free_worker_is_picked_and_no_other_is_created) {
         // The one before has gone home; its worker is free, as it says so before.
         loop.pool().submit(each, loop);
         run_until(loop, [&] { return each.over(); });
-        EXPECT_EQ(each.how, outcome::executed);
-        EXPECT_EQ(each.thread, items.front().thread);
+        ASSERT_EQ(each.how, outcome::executed);
+        ASSERT_EQ(each.thread, items.front().thread);
     }
     EXPECT_EQ(loop.pool().stats().created, 1U);
 }
