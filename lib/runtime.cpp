@@ -2,9 +2,11 @@
 #include "log.hpp"
 
 #include <coronet/runtime.hpp>
+#include <coronet/worker_cap.hpp>
 
 #include <cerrno>
 #include <exception>
+#include <memory>
 #include <string>
 #include <system_error>
 
@@ -37,9 +39,12 @@ runtime::runtime(const runtime_options& options) {
     const cpu_set_t usable = usable_cpus();
     const auto cpu_count = static_cast<std::size_t>(CPU_COUNT(&usable));
     const std::size_t count = options.threads != 0 ? options.threads : cpu_count;
+    std::shared_ptr<worker_cap> cap = options.scheduler.workers.cap;
+    if (options.workers_max != 0) cap = std::make_shared<worker_cap>(options.workers_max);
     for (std::size_t i = 0; i < count; ++i) {
         scheduler_thread_options wanted;
         wanted.scheduler = options.scheduler;
+        wanted.scheduler.workers.cap = cap;
         wanted.name = "crn-s" + std::to_string(i);
         if (options.pin) wanted.cpu = nth_cpu(usable, i);
         threads_.emplace_back(wanted);

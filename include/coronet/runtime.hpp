@@ -16,6 +16,7 @@ namespace coronet {
 struct runtime_options {
     std::size_t threads = 0;       ///< 0: one for each CPU that this process may use
     bool pin = false;              ///< bind each thread to a CPU of its own
+    unsigned workers_max = 0;      ///< of all their pools together; 0: each has its own limits only
     scheduler_options scheduler{}; ///< for each of them
 };
 

@@ -8,6 +8,7 @@
 #include "support/watchdog.hpp"
 
 #include <coronet/interruptible.hpp>
+#include <coronet/runtime.hpp>
 #include <coronet/scheduler.hpp>
 #include <coronet/worker_cap.hpp>
 #include <coronet/worker_pool.hpp>
@@ -343,6 +344,29 @@ TEST(worker_cap, holds_for_several_pools_together_and_leaves_nobody_without) {
         run_until(other, [&] { return items[2].over() && items[3].over(); });
     }
     EXPECT_EQ(options.workers.cap->count(), 0U);
+}
+
+TEST(worker_cap, of_a_runtime_holds_for_all_its_pools) {
+    std::deque<held_call> items(6);
+    coronet::runtime_options options;
+    options.threads = 2;
+    options.workers_max = 3;
+    scheduler home;
+    {
+        coronet::runtime both{options};
+        for (std::size_t i = 0; i < items.size(); ++i)
+            both.at(i % 2).pool().submit(items[i], home);
+        const auto running = [&] {
+            return std::count_if(items.begin(), items.end(), [](auto& each) {
+                return each.runs();
+            });
+        };
+        run_until(home, [&] { return running() == 3; });
+        EXPECT_EQ(count_threads("crn-wu"), 3U);
+        for (auto& each : items)
+            each.let_go();
+        run_until(home, [&] { return all_over(items); });
+    }
 }
 
 } // namespace
