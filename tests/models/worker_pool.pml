@@ -8,6 +8,16 @@
 // What must hold: each item ends once, executed or not; nobody waits for ever; when the pool has
 // ended there is no worker, no attempt, and no message of its on the way.
 //
+//   here               stands for
+//   enqueuer           worker_pool::submit() on any thread; then perhaps cancel()
+//   worker             worker_account::next(): clear_link_or_token(), look(), take(), leave()
+//   owner              recruiter: create(), attempt(), failed(), try_again(), pause_over(); begin_exit()
+//   see_to_queue       the function of that name; post, send: an errand for the owner
+//   pending, counted   create_pending_, counted_
+//   sent, mail         errand_sent_, and that the message has arrived
+//   repeating, pausing the timers of retries and of failures beside others: any time is late enough
+//   where              busy: in no list; free: in the free list; picked: it has a token
+//
 // variant END_ANY_TIME: the pool is shut down at any time; else when all items are over
 // variant REFRESH: the owner's context changes at any time, once
 // variant WARM: at the beginning there are two free workers

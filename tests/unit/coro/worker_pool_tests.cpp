@@ -319,5 +319,13 @@ TEST(pool_run, on_a_pool_that_has_ended_with_its_scheduler_is_stopped) {
     EXPECT_EQ(run(wait_for_a_stopped_pool(&pool)), errc::stopped);
 }
 
+TEST(pool_run, on_a_pool_that_is_asked_for_after_the_end_is_stopped) {
+    scheduler_thread other;
+    other.start();
+    other.stop();
+    ASSERT_TRUE(other.join());
+    EXPECT_EQ(run(wait_for_a_stopped_pool(&other->pool())), errc::stopped);
+}
+
 } // namespace
 } // namespace coronet
