@@ -110,8 +110,8 @@ public:
     /// the guard is gone. A loop run by run_once() stands still inside the next call.
     ///
     /// Errors: errc::stopped if it does not run, or has been told to stop; errc::would_deadlock on
-    /// the thread of a scheduler (co_await async_park() there); std::errc::timed_out.
-    /// Thread: any but a scheduler's.
+    /// the thread of a scheduler (co_await async_park() there) and on a worker of one;
+    /// std::errc::timed_out. Thread: any but these.
     [[nodiscard]] result<park_guard> park();
     [[nodiscard]] result<park_guard> park_for(duration limit);
     template <class Rep, class Period>
@@ -122,9 +122,9 @@ public:
     /// Waits until the loop has ended: nothing is in flight, every await has been resumed, the ring
     /// is closed. It does not ask for the end: stop() does.
     ///
-    /// Errors: errc::would_deadlock on the thread of a scheduler (co_await async_join() there) or
-    /// while a park_guard lives that this thread took; std::errc::timed_out, and the end is still
-    /// to come; errc::stopped in a forked child. Thread: any but a scheduler's.
+    /// Errors: errc::would_deadlock on the thread of a scheduler (co_await async_join() there), on
+    /// a worker of one, or while a park_guard lives that this thread took; std::errc::timed_out,
+    /// and the end is still to come; errc::stopped in a forked child. Thread: any but these.
     [[nodiscard]] result<void> join() noexcept;
     [[nodiscard]] result<void> join_for(duration limit) noexcept;
     template <class Rep, class Period>
@@ -133,7 +133,7 @@ public:
     }
 
     /// Whether this thread may block until something happens here: not on the thread of any
-    /// scheduler, nor on this one's own between two calls of run_once().
+    /// scheduler, nor on a worker, nor on this one's own between two calls of run_once().
     [[nodiscard]] bool may_wait_here() const noexcept;
 
     /// Its pool of workers, for what would block the loop. It is made when it is asked for first.
