@@ -10,7 +10,9 @@ namespace {
 std::shared_ptr<ring> make_anchor(const sq_group_options& wanted) {
     scheduler_options options;
     options.queue_depth = 2;
-    options.sqpoll = sqpoll_options{wanted.idle, wanted.cpu, nullptr};
+    sqpoll_options& own_thread = options.sqpoll.emplace();
+    own_thread.idle = wanted.idle;
+    own_thread.cpu = wanted.cpu;
     return std::make_shared<ring>(options, nullptr); // never enabled: it executes nothing
 }
 

@@ -19,6 +19,7 @@
 #include <deque>
 #include <memory>
 #include <random>
+#include <semaphore>
 #include <thread>
 
 namespace {
@@ -140,20 +141,27 @@ TEST(worker_pool, W1b_items_that_share_a_request_do_not_wait_behind_one_that_blo
 // ---- W2 ----
 
 TEST_F(pool_in_virtual_time, W2_a_worker_that_blocks_is_replaced_at_once) {
-    held_call blocks;
+    std::binary_semaphore go_on{0};
     pool_call calls{[&] {
+        go_on.acquire();
         const blocking_scope here;
-        blocks.let_go(); // tells that it is in it
-        while (!items[0].runs())
+        while (!items[0].runs() || !items[1].runs())
             std::this_thread::yield();
     }};
     pool.submit(calls, loop, pool_account::bounded);
     until([&] { return calls.executed > 0; });
     pool.submit(items[0], loop, pool_account::bounded);
+    turn();
+    EXPECT_EQ(pool.stats().created, 1U);
+    go_on.release();
     until([&] { return items[0].runs(); }); // no time passes
-    items[0].let_go();
-    until([&] { return items[0].over() && calls.over(); });
     EXPECT_EQ(pool.stats().created, 2U);
+    items[0].let_go();
+    until([&] { return items[0].over(); });
+    pool.submit(items[1], loop, pool_account::bounded);
+    until([&] { return items[1].runs(); });
+    items[1].let_go();
+    until([&] { return items[1].over() && calls.over(); });
 }
 
 TEST_F(pool_in_virtual_time, W2_a_queue_that_has_not_moved_for_5_ms_gets_another_worker) {
