@@ -24,6 +24,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
@@ -380,8 +381,10 @@ TEST(worker_context, T_I4_a_worker_that_one_in_another_group_asks_for_is_in_the_
         held_call first;
         scheduler loop;
         worker_pool& pool = loop.pool();
+        std::binary_semaphore go_on{0};
         pool_call asks{[&] {
             had = group.enter();
+            go_on.acquire();
             const coronet::blocking_scope here; // another one is wanted
             while (!first.runs())
                 std::this_thread::yield();
@@ -392,6 +395,7 @@ TEST(worker_context, T_I4_a_worker_that_one_in_another_group_asks_for_is_in_the_
         run_until(loop, [&] { return asks.executed > 0; });
         pool.submit(looks, loop, pool_account::bounded);
         pool.submit(first, loop, pool_account::bounded);
+        go_on.release();
         first.let_go();
         run_until(loop, [&] { return asks.over() && looks.over() && first.over(); });
         EXPECT_EQ(seen, thread_group::of_this_thread());
@@ -598,7 +602,9 @@ TEST(worker_context, X20_an_item_between_a_change_and_the_refresh_has_the_old_co
         pool_call first;
         pool_call between{[&] { before = credentials(); }};
         pool_call picked{[&] { after = credentials(); }};
-        scheduler loop;
+        coronet::scheduler_options options;
+        options.workers.unbounded_max = 1; // a new one has to wait until the older one has left
+        scheduler loop{options};
         worker_pool& pool = loop.pool();
         script play;
         auto& sleeping = play.hold(point::idle);
