@@ -60,14 +60,22 @@ void dispatcher::start(operation& op) noexcept {
     op.attempts_ = 0;
     op.refusals_ = 0;
     op.started_ = milliseconds_of(now_);
-    if (refusing_) [[unlikely]] {
-        op.complete(refusal_, 0);
-        return;
+    if (hindered_) [[unlikely]] {
+        if (const std::int32_t refusal = refusal_of(op)) {
+            op.complete(refusal, 0);
+            return;
+        }
     }
     ++in_flight_;
     ++stats_.operations;
     canceller_.track(op);
     submit(op);
+}
+
+/// 0 if it may begin.
+std::int32_t dispatcher::refusal_of(const operation& op) const noexcept {
+    if (refusing_) return refusal_;
+    return op.needs_kernel_worker() ? operation::no_workers_allowed : 0;
 }
 
 duration dispatcher::age_of(const operation& op) const noexcept {
@@ -122,7 +130,7 @@ void dispatcher::request_cancel_of_all() noexcept {
 }
 
 void dispatcher::fail_all(std::int32_t res) noexcept {
-    refusing_ = true;
+    refuse_new();
     refusal_ = res;
     while (backlog_.pop()) {
     }

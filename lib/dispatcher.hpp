@@ -38,7 +38,9 @@ public:
     }
 
     /// From now on operations complete as cancelled without having been tried.
-    void refuse_new() noexcept { refusing_ = true; }
+    void refuse_new() noexcept { refusing_ = hindered_ = true; }
+    /// Operations that need a kernel worker fail from now on, or no longer do.
+    void do_without_workers(bool none) noexcept { hindered_ = refusing_ || none; }
     /// The driver executes nothing any more, and all that it had completed has been delivered: what
     /// is left ends with `res`, and what is started from now on.
     void fail_all(std::int32_t res) noexcept;
@@ -71,6 +73,7 @@ private:
     friend class canceller;
     friend class restarter;
 
+    [[nodiscard]] std::int32_t refusal_of(const operation& op) const noexcept;
     void submit(operation& op) noexcept;
     void submit_poll(operation& op) noexcept;
     void wait_until_ready(operation& op) noexcept;
@@ -88,6 +91,7 @@ private:
     time_point now_;
     std::size_t in_flight_ = 0;
     std::uint16_t generation_ = 0;
+    bool hindered_ = false; // start() looks closer: it refuses some, or all
     bool refusing_ = false;
     std::int32_t refusal_; // what those that are refused end with
 };

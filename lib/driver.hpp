@@ -14,11 +14,15 @@
 #include "owner_thread.hpp"
 
 #include <coronet/clock.hpp>
+#include <coronet/kernel_workers.hpp>
+#include <coronet/result.hpp>
 
 #include <liburing.h>
 
 #include <cstdint>
 #include <memory>
+
+#include <sched.h>
 
 namespace coronet {
 
@@ -74,6 +78,19 @@ public:
     [[nodiscard]] virtual int socket_flags() const noexcept = 0;
     /// Whether another driver's submission thread is this one's, too.
     [[nodiscard]] virtual bool shares_submission_thread() const noexcept { return false; }
+    // ---- the kernel's workers; a driver that has none says operation_not_supported ----
+
+    /// Sets their maxima; 0 leaves one as it is. Result: those before.
+    virtual result<kernel_worker_limits> kernel_workers(kernel_worker_limits) noexcept {
+        return std::errc::operation_not_supported;
+    }
+    /// Has them run on these CPUs only; null: wherever the owner may.
+    virtual result<void> kernel_worker_affinity(const cpu_set_t*) noexcept {
+        return std::errc::operation_not_supported;
+    }
+    /// Whether what needs a worker would wait for one for ever.
+    [[nodiscard]] virtual bool lacks_kernel_workers() const noexcept { return false; }
+
     /// Whether what it executes with is the parent's: only slot() may be called, in vain.
     [[nodiscard]] bool in_forked_child() const noexcept {
         return forks::count() != forks_at_birth_;

@@ -40,6 +40,7 @@ void engine::claim() {
     const thread_number here = this_thread_number();
     if (now == phase::fresh || now == phase::starting || now == phase::failed) {
         driver_->enable();
+        dispatcher_.do_without_workers(driver_->lacks_kernel_workers());
         owner = here;
         enter(phase::running);
     }

@@ -61,6 +61,12 @@ public:
     [[nodiscard]] bool ended() const noexcept {
         return is_over(state.current_phase()) || in_forked_child();
     }
+    /// It has begun and has not ended: the driver is enabled and has what it executes with.
+    [[nodiscard]] bool in_loop() const noexcept {
+        const auto now = state.current_phase();
+        return (now == run_state::phase::running || now == run_state::phase::draining) &&
+               !in_forked_child();
+    }
     [[nodiscard]] bool in_forked_child() const noexcept { return driver_->in_forked_child(); }
     /// Threads inside post(), wake() or stop(), or on a visit.
     void wait_for_callers() const noexcept;

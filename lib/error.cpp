@@ -39,6 +39,8 @@ public:
             return "the submission thread has died";
         case errc::wrong_thread:
             return "this may be called on the scheduler's own thread only";
+        case errc::kernel_workers_disabled:
+            return "the kernel may not create worker threads (RLIMIT_NPROC is 0)";
         }
         return "unknown coronet error " + std::to_string(value);
     }
@@ -58,6 +60,7 @@ std::error_code make_error_code(errc error) noexcept {
 std::error_code error_of_result(int negative_result) noexcept {
     if (negative_result == operation::no_worker) return errc::worker_unavailable;
     if (negative_result == operation::no_submission_thread) return errc::sq_thread_dead;
+    if (negative_result == operation::no_workers_allowed) return errc::kernel_workers_disabled;
     return {-negative_result, std::generic_category()};
 }
 

@@ -184,16 +184,16 @@ void ring::enable(const scheduler_options& options) {
         if (rc < 0) throw ring_error("io_uring_register(ENABLE_RINGS)", -rc);
         disabled_ = false;
     }
-    unsigned workers[2] = {options.kernel_workers_bounded, options.kernel_workers_unbounded};
-    if (workers[0] || workers[1]) {
-        const int rc = ::io_uring_register_iowq_max_workers(&ring_, workers);
-        if (rc < 0) throw ring_error("io_uring_register(IOWQ_MAX_WORKERS)", -rc);
-    }
     // A registered ring saves a look-up in the descriptor table; it belongs to this thread. Without
     // it all works too.
-    if (options.movable_owner) return;
-    static_cast<void>(::io_uring_register_ring_fd(&ring_));
-    owner_.take();
+    if (!options.movable_owner) static_cast<void>(::io_uring_register_ring_fd(&ring_));
+    try {
+        set_up_kernel_workers(options); // this thread has them since it has registered something
+    } catch (...) {
+        disown();
+        throw;
+    }
+    if (!options.movable_owner) owner_.take();
 }
 
 void ring::disown() noexcept {

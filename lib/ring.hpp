@@ -8,12 +8,16 @@
 #include "owner_thread.hpp"
 
 #include <coronet/clock.hpp>
+#include <coronet/kernel_workers.hpp>
 #include <coronet/options.hpp>
+#include <coronet/result.hpp>
 
 #include <liburing.h>
 
 #include <atomic>
 #include <string>
+
+#include <sched.h>
 
 namespace coronet {
 
@@ -27,6 +31,15 @@ public:
 
     /// The calling thread becomes the one that submits. Throws std::system_error.
     void enable(const scheduler_options& options);
+    /// Sets the maxima of the workers of this thread, or of the submission thread; 0 leaves one as
+    /// it is. Result: those before; 0 of both while that thread has no workers at all.
+    result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept;
+    /// Binds them; null: to wherever this thread may run.
+    result<void> kernel_worker_affinity(const cpu_set_t* cpus) noexcept;
+    /// Whether what needs a worker would wait for one for ever: looked up by enable() and
+    /// kernel_workers().
+    [[nodiscard]] bool lacks_kernel_workers() const noexcept { return lacks_workers_; }
+
     /// Undoes what enable() registered for this thread.
     void disown() noexcept;
 
@@ -80,6 +93,9 @@ private:
     void set_up(const scheduler_options& options, const ring* share_thread_with);
     void require_features();
     void probe();
+    void set_up_kernel_workers(const scheduler_options& options);
+    [[nodiscard]] bool find_kernel_workers() noexcept;
+    result<kernel_worker_limits> exchange_maxima(kernel_worker_limits wanted) noexcept;
     void publish(unsigned tail) noexcept;
     [[nodiscard]] unsigned submission_flags() noexcept;
     outcome call(unsigned submit, unsigned wait, unsigned flags, const void* arg, size_t size);
@@ -89,6 +105,7 @@ private:
     bool disabled_ = false;
     bool absolute_deadlines_ = false;
     bool can_message_ = false;
+    bool lacks_workers_ = false;
     mutable std::atomic<bool> can_send_message_{true}; // until the kernel has said no
     unsigned enter_flags_ = 0;
     std::uint64_t enters_ = 0;

@@ -18,6 +18,7 @@ enum class errc {
     closed,             ///< the channel has been closed
     sq_thread_dead,     ///< the submission thread of the scheduler's ring has died
     wrong_thread,       ///< this may be called on the scheduler's own thread only
+    kernel_workers_disabled, ///< the kernel may not create workers: the soft RLIMIT_NPROC is 0
 };
 
 [[nodiscard]] const std::error_category& coronet_category() noexcept;

@@ -44,6 +44,8 @@ public:
     static constexpr std::int32_t no_worker = -4095;
     /// Another: the submission thread has died and has not taken it.
     static constexpr std::int32_t no_submission_thread = -4094;
+    /// Another: it needs such a worker, and the kernel may create none.
+    static constexpr std::int32_t no_workers_allowed = -4093;
 
     /// Takes a completion: `res` is what the kernel reports (never an interruption: those are dealt
     /// with before). The default keeps it in res() and puts the operation on the ready queue.
@@ -62,6 +64,9 @@ public:
 
     /// False: what was interrupted has been done all the same (close(2)), and -EINTR is delivered.
     [[nodiscard]] virtual bool can_begin_again() const noexcept { return true; }
+
+    /// Whether the kernel always gives it to a worker of the unbounded kind.
+    [[nodiscard]] virtual bool needs_kernel_worker() const noexcept { return false; }
 
     /// Asks the scheduler to end it early. The outcome is still that of the terminal completion.
     void cancel() noexcept final;

@@ -43,8 +43,11 @@ struct scheduler_options {
     std::optional<sqpoll_options> sqpoll{}; ///< set: use a submission thread
     unsigned kernel_workers_bounded = 0;    ///< io-wq maximum for files; 0: the kernel's default
     unsigned kernel_workers_unbounded = 0;  ///< io-wq maximum for the rest; 0: the kernel's default
-    bool no_iowait = true;                  ///< waiting for completions is not accounted as iowait
-    bool movable_owner = false;             ///< the loop is run by changing threads, one at a time
+    /// Start although the kernel may create no unbounded workers; what always needs one (splice)
+    /// then fails with errc::kernel_workers_disabled.
+    bool allow_no_kernel_workers = false;
+    bool no_iowait = true;       ///< waiting for completions is not accounted as iowait
+    bool movable_owner = false;  ///< the loop is run by changing threads, one at a time
     std::size_t run_budget = 64; ///< ready items run before the kernel is looked at again
     worker_pool_options workers{};
 };

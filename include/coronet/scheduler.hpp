@@ -11,6 +11,7 @@
 #pragma once
 
 #include <coronet/clock.hpp>
+#include <coronet/kernel_workers.hpp>
 #include <coronet/operation.hpp>
 #include <coronet/options.hpp>
 #include <coronet/park_guard.hpp>
@@ -21,6 +22,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 
@@ -187,6 +189,26 @@ public:
     /// flight has that error, too. For a loop of run_once(), which stop_requested() tells that it
     /// is over.
     [[nodiscard]] std::error_code failure() const noexcept;
+
+    // ---- owner, while it runs: the kernel's workers (docs/kernel-workers.md) ----
+
+    /// Sets how many threads the kernel may have at work for this thread's rings, or, with a
+    /// submission thread, for those that share it; 0 leaves a maximum as it is.
+    ///
+    /// Result: the maxima before.
+    /// Errors: std::errc::operation_not_supported where the driver has no such workers,
+    /// invalid_argument before Linux 5.15; errc::stopped if it does not run.
+    /// Kernel: IORING_REGISTER_IOWQ_MAX_WORKERS, 5.15; no maximum exceeds the soft RLIMIT_NPROC.
+    result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept;
+
+    /// Has these workers run on the given CPUs only; those that work finish first.
+    ///
+    /// Errors: std::errc::invalid_argument if there is none or this thread may not run on one of
+    /// them, and nothing has changed; errc::stopped and operation_not_supported as above.
+    /// Kernel: IORING_REGISTER_IOWQ_AFF, 5.14.
+    result<void> kernel_worker_affinity(std::span<const int> cpus) noexcept;
+    /// Back to where the kernel would have them run. Errors: as above.
+    result<void> reset_kernel_worker_affinity() noexcept;
 
     // ---- for the parts of the engine and of coro/ ----
 

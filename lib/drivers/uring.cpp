@@ -114,6 +114,16 @@ public:
     }
     [[nodiscard]] int socket_flags() const noexcept override { return SOCK_CLOEXEC; }
     [[nodiscard]] bool shares_submission_thread() const noexcept override { return shares_thread_; }
+
+    result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept override {
+        return own().kernel_workers(wanted);
+    }
+    result<void> kernel_worker_affinity(const cpu_set_t* cpus) noexcept override {
+        return own().kernel_worker_affinity(cpus);
+    }
+    [[nodiscard]] bool lacks_kernel_workers() const noexcept override {
+        return own().lacks_kernel_workers();
+    }
     [[nodiscard]] std::uint64_t enters() const noexcept override {
         return port_ ? own().enters() : 0;
     }

@@ -425,6 +425,7 @@ private:
     [[nodiscard]] bool works_on(int fd) const noexcept override {
         return from_.fd == fd || to_.fd == fd;
     }
+    [[nodiscard]] bool needs_kernel_worker() const noexcept override { return true; }
     [[nodiscard]] std::string_view name() const noexcept override { return "splice"; }
     splice_end from_;
     splice_end to_;
