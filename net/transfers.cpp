@@ -39,25 +39,6 @@ void point_at(msghdr& message, std::span<const iovec> parts) noexcept {
 
 } // namespace
 
-transfer transfer_operation::await_resume() const noexcept {
-    if (done_ == wanted_) return {done_, {}};
-    if (res() < 0) return {done_, error_of_result(res())};
-    return {done_, errc::end_of_stream};
-}
-
-void transfer_operation::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    if (res > 0) {
-        done_ += static_cast<std::size_t>(res);
-        advance(static_cast<std::size_t>(res));
-        if (done_ < wanted_ && !cancel_requested()) {
-            where().start(*this);
-            return;
-        }
-        if (done_ < wanted_) res = -ECANCELED; // it ended early because it was asked to
-    }
-    awaited_operation::complete(res, flags);
-}
-
 // ---- one buffer ----
 
 void send_all::prepare(io_uring_sqe& sqe) noexcept {

@@ -10,10 +10,10 @@
 
 namespace coronet::detail {
 
-class socket_accept_multishot final : private may_outlive_socket, public accept_multishot {
+class socket_accept_multishot final : private may_outlive_descriptor, public accept_multishot {
 public:
     explicit socket_accept_multishot(basic_socket& listener) noexcept
-        : may_outlive_socket(listener),
+        : may_outlive_descriptor(listener),
           accept_multishot(listener.native_handle()),
           made_for_(listener.native_handle()) {}
 
@@ -23,7 +23,7 @@ public:
 
 private:
     void on_armed() noexcept override { began(*this); }
-    void on_resting() noexcept override { may_outlive_socket::ended(); }
+    void on_resting() noexcept override { may_outlive_descriptor::ended(); }
     void on_abandoned() noexcept override { let_go(); }
 
     int made_for_;

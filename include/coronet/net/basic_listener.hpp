@@ -63,7 +63,7 @@ public:
     /// Thread: owner.
     /// Kernel: IORING_OP_ACCEPT.
     [[nodiscard]] auto accept() noexcept {
-        return detail::socket_operation<detail::accept_stream<Stream>>{*this};
+        return detail::descriptor_operation<detail::accept_stream<Stream>>{*this};
     }
 
     /// Connections as they come, by one request for all of them: `co_await connections.next()`

@@ -29,12 +29,12 @@ public:
     /// is empty). Errors: those of recv(2). Cancel: total. Bytes that came first are reported.
     /// Kernel: IORING_OP_RECV.
     [[nodiscard]] auto read_some(std::span<std::byte> buffer) noexcept {
-        return detail::socket_operation<async::recv>{*this, buffer};
+        return detail::descriptor_operation<async::recv>{*this, buffer};
     }
     /// The same into several buffers, one after the other. Lifetime: the array, too, outlives the
     /// await. Kernel: IORING_OP_RECVMSG.
     [[nodiscard]] auto read_some(std::span<const iovec> buffers) noexcept {
-        return detail::socket_operation<detail::receive_vectored>{*this, buffers};
+        return detail::descriptor_operation<detail::receive_vectored>{*this, buffers};
     }
     /// Receives until `buffer` is full.
     ///
@@ -43,7 +43,7 @@ public:
     /// end_of_stream, as the kernel gives the bytes and forgets the reset. Cancel: partial: `bytes`
     /// tells how many. Kernel: IORING_OP_RECV with MSG_WAITALL.
     [[nodiscard]] auto read_exactly(std::span<std::byte> buffer) noexcept {
-        return detail::socket_operation<detail::receive_all>{*this, buffer};
+        return detail::descriptor_operation<detail::receive_all>{*this, buffer};
     }
 
     /// Sends at most `buffer.size()` bytes to the peer.
@@ -53,7 +53,7 @@ public:
     /// Cancel: total.
     /// Kernel: IORING_OP_SEND.
     [[nodiscard]] auto write_some(std::span<const std::byte> buffer) noexcept {
-        return detail::socket_operation<async::send>{*this, buffer};
+        return detail::descriptor_operation<async::send>{*this, buffer};
     }
     /// Sends all of `buffer`.
     ///
@@ -62,14 +62,14 @@ public:
     /// Cancel: partial: `bytes` tells how many.
     /// Kernel: IORING_OP_SEND with MSG_WAITALL.
     [[nodiscard]] auto write_all(std::span<const std::byte> buffer) noexcept {
-        return detail::socket_operation<detail::send_all>{*this, buffer};
+        return detail::descriptor_operation<detail::send_all>{*this, buffer};
     }
     /// The same from several buffers, one after the other.
     ///
     /// Lifetime: the array, too, outlives the await; its elements are moved on as they are sent.
     /// Kernel: IORING_OP_SENDMSG with MSG_WAITALL.
     [[nodiscard]] auto write_all(std::span<iovec> buffers) noexcept {
-        return detail::socket_operation<detail::send_all_vectored>{*this, buffers};
+        return detail::descriptor_operation<detail::send_all_vectored>{*this, buffers};
     }
 
     /// Ends one or both directions: the peer's read_some() gives 0 after `sending` (or `both`).
@@ -78,7 +78,7 @@ public:
     /// Cancel: total.
     /// Kernel: IORING_OP_SHUTDOWN.
     [[nodiscard]] auto shutdown(shutdown_of what) noexcept {
-        return detail::socket_operation<async::shutdown>{*this, static_cast<int>(what)};
+        return detail::descriptor_operation<async::shutdown>{*this, static_cast<int>(what)};
     }
 };
 

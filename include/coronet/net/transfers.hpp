@@ -4,6 +4,7 @@
 // without a coroutine of its own. MSG_WAITALL leaves most of that to the kernel.
 #pragma once
 
+#include <coronet/coro/detail/transfer_operation.hpp>
 #include <coronet/coro/operations.hpp>
 #include <coronet/result.hpp>
 
@@ -14,28 +15,6 @@
 #include <sys/uio.h>
 
 namespace coronet::detail {
-
-/// An operation that begins again until `wanted` bytes are done, an error comes or it is cancelled.
-class transfer_operation : public awaited_operation {
-public:
-    [[nodiscard]] bool await_ready() const noexcept { return wanted_ == 0; }
-    transfer await_resume() const noexcept;
-
-protected:
-    transfer_operation(int fd, std::size_t wanted) noexcept : fd_(fd), wanted_(wanted) {}
-
-    void complete(std::int32_t res, std::uint32_t flags) noexcept override;
-    /// `bytes` more are done.
-    virtual void advance(std::size_t) noexcept {}
-
-    [[nodiscard]] int fd() const noexcept { return fd_; }
-    [[nodiscard]] std::size_t done() const noexcept { return done_; }
-
-private:
-    int fd_;
-    std::size_t wanted_;
-    std::size_t done_ = 0;
-};
 
 class send_all : public transfer_operation {
 public:

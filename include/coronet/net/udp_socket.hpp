@@ -82,7 +82,7 @@ public:
     /// it was cut. Errors: those of recvmsg(2). Cancel: total. Lifetime: the socket and `buffer`
     /// outlive the await. Thread: owner. Kernel: IORING_OP_RECVMSG.
     [[nodiscard]] auto receive_from(std::span<std::byte> buffer) noexcept {
-        return detail::socket_operation<detail::receive_datagram>{*this, buffer};
+        return detail::descriptor_operation<detail::receive_datagram>{*this, buffer};
     }
     /// Sends one datagram to `peer`.
     ///
@@ -93,11 +93,11 @@ public:
     /// Thread: owner.
     /// Kernel: IORING_OP_SENDMSG.
     [[nodiscard]] auto send_to(std::span<const std::byte> buffer, const endpoint& peer) noexcept {
-        return detail::socket_operation<detail::send_datagram>{*this, buffer, peer};
+        return detail::descriptor_operation<detail::send_datagram>{*this, buffer, peer};
     }
     /// Sends one datagram to the peer of connect(). As send_to().
     [[nodiscard]] auto send(std::span<const std::byte> buffer) noexcept {
-        return detail::socket_operation<async::send>{*this, buffer};
+        return detail::descriptor_operation<async::send>{*this, buffer};
     }
 };
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/detail/waiter.hpp>
-#include <coronet/net/basic_socket.hpp>
+#include <coronet/coro/io/descriptor.hpp>
 #include <coronet/scheduler.hpp>
 
 namespace coronet {
 
 namespace detail {
 
-/// Somebody who closes a socket, in the queue of those who do: the first waits until nothing is in
-/// flight on it, the others until the first has closed it. A stop shortens neither: what they wait
-/// for has been cancelled.
+/// Somebody who closes a descriptor, in the queue of those who do: the first waits until nothing is
+/// in flight on it, the others until the first has closed it. A stop shortens neither: what they
+/// wait for has been cancelled.
 class closer final : public pending_work {
 public:
-    explicit closer(basic_socket& socket) noexcept : socket_(socket) {}
+    explicit closer(descriptor& closed) noexcept : closed_(closed) {}
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <coronet_promise P>
     void await_suspend(std::coroutine_handle<P> frame) noexcept {
         waiter_.suspend_regardless(frame, *this);
-        closer** last = &socket_.closers_;
+        closer** last = &closed_.closers_;
         while (*last)
             last = &(*last)->next_;
         *last = this;
@@ -27,7 +27,7 @@ public:
 
     /// Takes it off the front of the queue, to go on.
     void go_on() noexcept {
-        socket_.closers_ = next_;
+        closed_.closers_ = next_;
         waiter_.where().ready(*this);
     }
     void cancel() noexcept override {}
@@ -37,69 +37,69 @@ public:
 private:
     void run() noexcept override { waiter_.resume(); }
 
-    basic_socket& socket_;
+    descriptor& closed_;
     waiter waiter_;
     closer* next_ = nullptr;
 };
 
-// ---- what outlives its socket ----
+// ---- what outlives its descriptor ----
 
-void may_outlive_socket::leave(on_socket& first, unique_fd fd) noexcept {
-    for (on_socket* each = &first; each; each = each->next_) {
+void may_outlive_descriptor::leave(on_descriptor& first, unique_fd fd) noexcept {
+    for (on_descriptor* each = &first; each; each = each->next_) {
         CORONET_ASSERT(!each->started_); // co_await close() before
-        each->socket_ = nullptr;
+        each->whose_ = nullptr;
     }
-    static_cast<may_outlive_socket&>(first).inherit(std::move(fd)); // only these are let go
+    static_cast<may_outlive_descriptor&>(first).inherit(std::move(fd)); // only these are let go
 }
 
-void may_outlive_socket::inherit(unique_fd fd) noexcept {
+void may_outlive_descriptor::inherit(unique_fd fd) noexcept {
     link_ = nullptr;
     inherited_ = std::move(fd);
 }
 
-void may_outlive_socket::ended() noexcept {
-    if (socket_) {
-        on_socket::ended();
+void may_outlive_descriptor::ended() noexcept {
+    if (whose_) {
+        on_descriptor::ended();
         return;
     }
     if (link_) {
         *link_ = next_;
         if (next_) next_->link_ = link_;
     } else if (next_) {
-        static_cast<may_outlive_socket*>(next_)->inherit(std::move(inherited_));
+        static_cast<may_outlive_descriptor*>(next_)->inherit(std::move(inherited_));
     }
 }
 
 } // namespace detail
 
-basic_socket::basic_socket(basic_socket&& other) noexcept : fd_(std::move(other.fd_)) {
+descriptor::descriptor(descriptor&& other) noexcept : fd_(std::move(other.fd_)) {
     CORONET_ASSERT(!other.in_flight_); // moved under an operation
     CORONET_ASSERT(!other.being_closed_);
 }
 
-basic_socket& basic_socket::operator=(basic_socket&& other) noexcept {
+descriptor& descriptor::operator=(descriptor&& other) noexcept {
     CORONET_ASSERT(!in_flight_ && !other.in_flight_);
     CORONET_ASSERT(!being_closed_ && !other.being_closed_); // close() has not ended
     fd_ = std::move(other.fd_);
     return *this;
 }
 
-basic_socket::~basic_socket() {
+descriptor::~descriptor() {
     CORONET_ASSERT(!being_closed_);
-    if (in_flight_) detail::may_outlive_socket::leave(*in_flight_, std::move(fd_));
+    if (in_flight_) detail::may_outlive_descriptor::leave(*in_flight_, std::move(fd_));
 }
 
-unique_fd basic_socket::release() noexcept {
+unique_fd descriptor::release() noexcept {
     CORONET_ASSERT(!in_flight_);
     return std::move(fd_);
 }
 
-void basic_socket::cancel() noexcept {
-    for (detail::on_socket* each = in_flight_; each; each = each->next_on_socket())
-        each->cancel_on_socket(); // nothing ends inside
+void descriptor::cancel() noexcept {
+    for (detail::on_descriptor* each = in_flight_; each; each = each->next_on_descriptor())
+        each->cancel_on_descriptor(); // nothing ends inside
 }
 
-task<result<void>> basic_socket::close() {
+task<result<void>> descriptor::close() {
     detail::closer turn{*this};
     if (being_closed_) {
         co_await turn;
@@ -118,7 +118,7 @@ task<result<void>> basic_socket::close() {
     co_return closed;
 }
 
-void basic_socket::all_ended() noexcept {
+void descriptor::all_ended() noexcept {
     closers_->go_on();
 }
 
