@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/file_operations.hpp>
+#include <coronet/scheduler.hpp>
+#include <coronet/worker_pool.hpp>
 
 #include <liburing.h>
 
@@ -33,8 +35,29 @@ void fallocate::prepare(io_uring_sqe& sqe) noexcept {
 // ---- those that the kernel may be too old for ----
 
 void detail::with_substitute::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    if (res == -EINVAL) res = call() == 0 ? 0 : -errno;
-    awaited_operation::complete(res, flags);
+    if (res == -EINVAL && !cancel_requested())
+        substitute_.stand_in_for(*this);
+    else
+        awaited_operation::complete(res, flags);
+}
+
+void detail::with_substitute::substitute::stand_in_for(with_substitute& operation) noexcept {
+    operation_ = &operation;
+    scheduler& here = operation.where();
+    here.pool().submit(*this, here, pool_account::bounded);
+}
+void detail::with_substitute::substitute::execute() noexcept {
+    error_ = operation_->call() == 0 ? 0 : errno;
+}
+void detail::with_substitute::substitute::complete() noexcept {
+    switch (ended()) {
+    case outcome::executed:
+        return operation_->finish(-error_);
+    case outcome::unavailable:
+        return operation_->finish(no_worker);
+    default:
+        return operation_->finish(-ECANCELED);
+    }
 }
 
 void ftruncate::prepare(io_uring_sqe& sqe) noexcept {

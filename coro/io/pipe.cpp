@@ -10,12 +10,16 @@
 
 namespace coronet {
 
-pipe_ends::pipe_ends() {
+result<pipe_ends> pipe_ends::make() noexcept {
     std::array<int, 2> fds{};
-    if (::pipe2(fds.data(), O_CLOEXEC) < 0)
-        throw std::system_error(errno, std::generic_category(), "pipe2");
-    reader = pipe_reader{unique_fd{fds[0]}};
-    writer = pipe_writer{unique_fd{fds[1]}};
+    if (::pipe2(fds.data(), O_CLOEXEC) < 0) return std::error_code{errno, std::generic_category()};
+    return pipe_ends{unique_fd{fds[0]}, unique_fd{fds[1]}};
+}
+
+pipe_ends::pipe_ends() {
+    auto made = make();
+    if (!made) throw std::system_error(made.error(), "pipe2");
+    *this = std::move(*made);
 }
 
 result<std::size_t> pipe_writer::set_capacity(std::size_t bytes) noexcept {

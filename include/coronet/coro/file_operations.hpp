@@ -4,11 +4,12 @@
 // What <coronet/coro/operations.hpp> says of all operations holds here, too. Most of them run in a
 // kernel worker. Names are relative to a directory (AT_FDCWD: the working directory).
 //
-// Where the kernel is older than an operation, the system call of its name is made instead: on
-// this thread, which waits for it.
+// Where the kernel is older than an operation, a worker of the scheduler's pool makes the system
+// call of its name instead.
 #pragma once
 
 #include <coronet/coro/operations.hpp>
+#include <coronet/pool_item.hpp>
 
 #include <cstdint>
 
@@ -53,8 +54,8 @@ private:
 
 namespace detail {
 
-/// An operation that the kernel may be too old for, and says EINVAL of then. The plain call gives
-/// the same error again if it was meant.
+/// An operation that the kernel may be too old for, and says EINVAL of then. A worker makes the
+/// plain call, which gives the same error again if it was meant.
 class with_substitute : public awaited_operation {
 public:
     result<void> await_resume() const noexcept { return nothing(); }
@@ -62,8 +63,23 @@ public:
 protected:
     with_substitute() noexcept = default;
     void complete(std::int32_t res, std::uint32_t flags) noexcept override;
-    /// The system call: 0, or -1 and errno.
+    /// The system call: 0, or -1 and errno. On a worker.
     [[nodiscard]] virtual int call() const noexcept = 0;
+
+private:
+    class substitute final : public pool_item {
+    public:
+        void stand_in_for(with_substitute& operation) noexcept;
+
+    private:
+        void execute() noexcept override;
+        void complete() noexcept override;
+        with_substitute* operation_ = nullptr;
+        int error_ = 0;
+    };
+    void finish(std::int32_t res) noexcept { awaited_operation::complete(res, 0); }
+
+    substitute substitute_;
 };
 
 } // namespace detail

@@ -16,7 +16,8 @@ namespace coronet::test {
 
 class temporary_directory {
 public:
-    temporary_directory() {
+    explicit temporary_directory(const std::string& below = "/tmp")
+        : path_(below + "/coronet-test-XXXXXX") {
         if (!::mkdtemp(path_.data()))
             throw std::system_error(errno, std::generic_category(), "mkdtemp");
     }
@@ -45,7 +46,7 @@ public:
     }
 
 private:
-    std::string path_ = "/tmp/coronet-test-XXXXXX";
+    std::string path_;
 };
 
 } // namespace coronet::test

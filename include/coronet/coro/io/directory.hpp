@@ -14,13 +14,24 @@
 #include <coronet/coro/file_operations.hpp>
 #include <coronet/coro/io/descriptor.hpp>
 #include <coronet/coro/io/file.hpp>
+#include <coronet/coro/task.hpp>
 #include <coronet/result.hpp>
 
+#include <filesystem>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace coronet {
 
 class directory;
+
+/// A name in a directory, and what has it: `unknown` where the file system does not say (stat()
+/// does).
+struct directory_entry {
+    std::string name;
+    std::filesystem::file_type type = std::filesystem::file_type::unknown;
+};
 
 namespace detail {
 
@@ -83,6 +94,13 @@ public:
     [[nodiscard]] auto stat(const char* name, int flags = 0) noexcept {
         return detail::descriptor_operation<detail::status_of>{*this, name, flags};
     }
+
+    /// All names in it but "." and "..", in no order. What comes or goes meanwhile may be among
+    /// them or not.
+    ///
+    /// Errors: those of openat(2) and readdir(3); errc::worker_unavailable. Throws std::bad_alloc.
+    /// Kernel: readdir(3), on a worker of the scheduler's pool.
+    [[nodiscard]] task<result<std::vector<directory_entry>>> list();
 };
 
 inline result<directory> detail::open_directory::await_resume() const noexcept {

@@ -10,9 +10,11 @@
 #include <coronet/coro/io/transfers.hpp>
 #include <coronet/coro/operations.hpp>
 #include <coronet/result.hpp>
+#include <coronet/unique_fd.hpp>
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 namespace coronet {
 
@@ -64,9 +66,15 @@ public:
 struct pipe_ends {
     /// Makes a pipe, close-on-exec. Throws std::system_error.
     pipe_ends();
+    /// The same, with the error as a result.
+    [[nodiscard]] static result<pipe_ends> make() noexcept;
 
     pipe_reader reader;
     pipe_writer writer;
+
+private:
+    pipe_ends(unique_fd out, unique_fd in) noexcept
+        : reader(std::move(out)), writer(std::move(in)) {}
 };
 
 } // namespace coronet

@@ -7,10 +7,13 @@
 
 #include <coronet/coro/io/directory.hpp>
 #include <coronet/coro/run.hpp>
+#include <coronet/coro/stop.hpp>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include <sys/stat.h>
 
@@ -106,6 +109,63 @@ TEST(directory, is_where_it_was_although_it_has_been_moved) {
     std::filesystem::rename(where.path("before"), where.path("after"));
     where.put("after/file", "0123");
     EXPECT_EQ(run(size_of(&inner, "file", 0)), 4u);
+}
+
+// ---- listing ----
+
+task<std::vector<directory_entry>> listed(directory* top) {
+    auto found = co_await top->list();
+    if (!found) co_return std::vector<directory_entry>{};
+    std::ranges::sort(*found, {}, &directory_entry::name);
+    co_return std::move(*found);
+}
+
+TEST(directory, lists_what_is_in_it_again_and_again) {
+    const temporary_directory where;
+    where.put("a file");
+    std::filesystem::create_directory(where.path("directory"));
+    std::filesystem::create_symlink("nowhere", where.path("link"));
+    directory top = opened(where.path());
+    const auto before = open_file_count();
+    for (int i = 0; i < 2; ++i) {
+        const auto found = run(listed(&top));
+        ASSERT_EQ(found.size(), 3u);
+        EXPECT_EQ(found[0].name, "a file");
+        EXPECT_EQ(found[0].type, std::filesystem::file_type::regular);
+        EXPECT_EQ(found[1].type, std::filesystem::file_type::directory);
+        EXPECT_EQ(found[2].type, std::filesystem::file_type::symlink);
+    }
+    EXPECT_EQ(open_file_count(), before);
+}
+
+TEST(directory, lists_more_than_fits_in_a_buffer) {
+    const temporary_directory where;
+    for (int i = 0; i < 3'000; ++i)
+        where.put("a name that takes some room in the buffer of readdir " + std::to_string(i));
+    directory top = opened(where.path());
+    EXPECT_EQ(run(listed(&top)).size(), 3'000u);
+}
+
+task<std::error_code> list_closed(directory* top) {
+    const auto closed = co_await top->close();
+    static_cast<void>(closed);
+    const auto found = co_await top->list();
+    co_return found.error();
+}
+task<std::error_code> list_stopped(directory* top) {
+    inplace_stop_source source;
+    source.request_stop();
+    const auto found = co_await with_stop(source.get_token(), top->list());
+    co_return found.error();
+}
+
+TEST(directory, is_not_listed_when_it_is_closed_or_nobody_wants_it) {
+    const temporary_directory where;
+    directory top = opened(where.path());
+    const auto before = open_file_count();
+    EXPECT_EQ(run(list_stopped(&top)), std::errc::operation_canceled);
+    EXPECT_EQ(open_file_count(), before);
+    EXPECT_EQ(run(list_closed(&top)), std::errc::bad_file_descriptor);
 }
 
 } // namespace
