@@ -1,107 +1,140 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Copies a file: file_copy FROM TO. Either side may be a pipe or a terminal (/dev/stdin,
-// /dev/stdout), the contents are on the device when it ends, and TO gets FROM's permissions when it
-// is created.
-#include <coronet/coro/operations.hpp>
+// Copies files: file_copy FROM TO, or file_copy FROM... DIRECTORY, many of them at a time. With two
+// names either side may be a pipe or a terminal (/dev/stdin, /dev/stdout). The contents are on the
+// device when it ends, and a new file gets the permissions of the old one.
+#include <coronet/coro/io/copy.hpp>
+#include <coronet/coro/io/file.hpp>
 #include <coronet/coro/run.hpp>
+#include <coronet/coro/scope.hpp>
+#include <coronet/coro/semaphore.hpp>
 #include <coronet/coro/task.hpp>
 
 #include <CLI/CLI.hpp>
 
-#include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace {
 
 using namespace coronet;
+
+struct settings {
+    std::vector<std::string> names; // the last one is the target
+    std::size_t at_once = 64;
+};
 
 // What failed and why, for a user to read; thrown, because nothing is left to do about it here.
 [[noreturn]] void fail(const std::string& what, std::error_code why) {
     throw std::system_error{why, what};
 }
 
-struct file {
+struct side {
     std::string name;
-    unique_fd fd;
+    file content;
     struct ::statx about;
+
+    [[nodiscard]] bool is_regular() const { return S_ISREG(about.stx_mode); }
 };
 
-task<file> open_file(std::string name, int flags, mode_t mode) {
-    auto opened = co_await async::openat(AT_FDCWD, name.c_str(), flags, mode);
+task<side> open_side(std::string name, int flags, mode_t mode) {
+    auto opened = co_await file::open(name.c_str(), flags, mode);
     if (!opened) fail(name, opened.error());
-    struct ::statx about {};
-    const int fd = opened->get();
-    auto seen = co_await async::statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, about);
-    if (!seen) fail(name, seen.error());
-    if (S_ISDIR(about.stx_mode)) fail(name, std::make_error_code(std::errc::is_a_directory));
-    co_return file{std::move(name), std::move(*opened), about};
+    const auto about = co_await opened->stat();
+    if (!about) fail(name, about.error());
+    if (S_ISDIR(about->stx_mode)) fail(name, std::make_error_code(std::errc::is_a_directory));
+    co_return side{std::move(name), std::move(*opened), *about};
 }
 
-bool same_file(const file& left, const file& right) {
+bool same_file(const side& left, const side& right) {
     return left.about.stx_ino == right.about.stx_ino &&
            left.about.stx_dev_major == right.about.stx_dev_major &&
            left.about.stx_dev_minor == right.about.stx_dev_minor;
 }
 
-// A write may be short: to a pipe, or onto a disk that is nearly full.
-task<void> write_all(const file* to, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        auto written = co_await async::write(to->fd.get(), bytes);
-        if (!written) fail(to->name, written.error());
-        bytes = bytes.subspan(*written);
+// From or to a pipe: there are no places, only what comes next.
+task<void> stream(side* from, side* to) {
+    std::vector<std::byte> buffer(256 * 1024);
+    for (;;) {
+        auto received = co_await from->content.read_at(buffer, async::current_position);
+        if (!received) fail(from->name, received.error());
+        if (*received == 0) co_return;
+        const auto filled = std::span{buffer}.first(*received);
+        auto written = co_await to->content.write_all_at(filled, async::current_position);
+        if (!written) fail(to->name, written.error);
     }
 }
 
-task<void> copy(std::string source, std::string target) {
-    const file from = co_await open_file(std::move(source), O_RDONLY, 0);
+task<void> copy_one(std::string source, std::string target) {
+    side from = co_await open_side(std::move(source), O_RDONLY, 0);
     const mode_t mode = from.about.stx_mode & 0777;
     // Not O_TRUNC: it would empty FROM before anybody saw that both are one file.
-    const file to = co_await open_file(std::move(target), O_WRONLY | O_CREAT, mode);
-    const bool regular = S_ISREG(to.about.stx_mode);
-    if (regular && same_file(from, to)) {
-        throw std::runtime_error{from.name + " and " + to.name + " are the same file"};
+    side to = co_await open_side(std::move(target), O_WRONLY | O_CREAT, mode);
+    if (!to.is_regular()) {
+        co_await stream(&from, &to);
+        co_return;
     }
-    if (regular && ::ftruncate(to.fd.get(), 0) < 0) {
-        fail(to.name, std::error_code{errno, std::system_category()});
+    if (same_file(from, to)) throw std::runtime_error{to.name + " and its source: the same file"};
+    auto emptied = co_await to.content.truncate(0);
+    if (!emptied) fail(to.name, emptied.error());
+    if (from.is_regular()) {
+        auto copied = co_await copy_content(&from.content, &to.content);
+        if (!copied) fail(to.name, copied.error);
+    } else {
+        co_await stream(&from, &to);
     }
+    auto synced = co_await to.content.sync();
+    if (!synced) fail(to.name, synced.error());
+}
 
-    std::vector<std::byte> buffer(256 * 1024);
-    for (;;) {
-        auto received = co_await async::read(from.fd.get(), buffer);
-        if (!received) fail(from.name, received.error());
-        if (*received == 0) break;
-        const std::span<const std::byte> filled{buffer.data(), *received};
-        co_await write_all(&to, filled);
-    }
+task<void> copy_into(std::string source, std::string directory, semaphore* slots) {
+    const auto name = std::filesystem::path{source}.filename().string();
+    co_await copy_one(std::move(source), directory + '/' + name);
+    slots->release();
+}
 
-    if (regular) {
-        auto synced = co_await async::fsync(to.fd.get());
-        if (!synced) fail(to.name, synced.error());
+// The first that fails ends the others: with_scope() rethrows what it threw.
+task<void> copy_many(scope copies, settings wanted, semaphore* slots) {
+    const std::string directory = wanted.names.back();
+    wanted.names.pop_back();
+    for (std::string& each : wanted.names) {
+        auto slot = co_await slots->acquire();
+        if (!slot) co_return;
+        copies.spawn(copy_into, std::move(each), directory, slots);
     }
+}
+
+task<void> copy_all(settings wanted) {
+    if (wanted.names.size() == 2) {
+        co_await copy_one(wanted.names[0], wanted.names[1]);
+        co_return;
+    }
+    semaphore slots{wanted.at_once};
+    co_await with_scope(copy_many, std::move(wanted), &slots);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    std::string from;
-    std::string to;
-    CLI::App app{"Copies a file through io_uring."};
-    app.add_option("FROM", from, "file or pipe to read")->required();
-    app.add_option("TO", to, "file or pipe to write")->required();
+    settings wanted;
+    CLI::App app{"Copies files through io_uring."};
+    app.add_option("FILES", wanted.names, "FROM TO, or FROM... DIRECTORY")
+        ->required()
+        ->expected(2, 1'000'000);
+    app.add_option("--at-once", wanted.at_once, "copies in flight")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 
-    std::signal(SIGPIPE, SIG_IGN); // a reader that goes away is an error of write
     try {
-        run(copy(from, to));
+        run(copy_all(std::move(wanted)));
     } catch (const std::exception& error) {
         std::fprintf(stderr, "file_copy: %s\n", error.what());
         return 1;

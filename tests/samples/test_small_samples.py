@@ -151,6 +151,17 @@ class FileCopy(unittest.TestCase):
             self.assertTrue(filecmp.cmp(self.source, self.target, shallow=False), size)
             self.assertEqual(os.stat(self.target).st_mode & 0o777, 0o640)
 
+    def test_many_files_are_copied_into_a_directory(self):
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as target:
+            names = [os.path.join(folder, str(number)) for number in range(300)]
+            for name in names:
+                self.write(name, name.encode() * 50)
+            self.assertEqual(run("file_copy", "--at-once", "16", *names, target), (0, b"", ""))
+            for name in names:
+                self.assertTrue(filecmp.cmp(name, os.path.join(target, os.path.basename(name)), shallow=False), name)
+            code, _, err = run("file_copy", names[0], names[1] + ".missing", names[2], target)
+            self.assertEqual((code, ".missing" in err), (1, True), err)
+
     def test_a_longer_target_is_cut(self):
         self.write(self.source, b"short")
         self.write(self.target, b"much longer than the source")
