@@ -92,7 +92,7 @@ lookup::~lookup() {
 
 /// Its own thread.
 void lookup::ask() noexcept {
-    auto found = look_up(asked_, AI_ADDRCONFIG);
+    auto found = look_up(asked_, asked_.family == address_family::any ? AI_ADDRCONFIG : 0);
     const std::scoped_lock lock{mutex_};
     if (stage_ == stage::left_behind) return;
     found_ = std::move(found);
