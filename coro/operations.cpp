@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/operations.hpp>
 #include <coronet/detail/checkers.hpp>
+#include <coronet/detail/closed_descriptors.hpp>
 
 #include <liburing.h>
 
@@ -161,7 +162,7 @@ void close::prepare(io_uring_sqe& sqe) noexcept {
 
 void close::complete(std::int32_t res, std::uint32_t flags) noexcept {
     const bool never_began = res == -ECANCELED || res == no_worker || res == no_submission_thread;
-    if (!never_began) static_cast<void>(fd_.release());
+    if (!never_began && fd_) coronet::detail::closed_descriptors::note(fd_.release());
     if (res == -EINTR) res = 0; // the descriptor is gone, whatever interrupted its last flush
     awaited_operation::complete(res, flags);
 }

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include <sched.h>
 
@@ -95,6 +96,8 @@ public:
     [[nodiscard]] bool in_forked_child() const noexcept {
         return forks::count() != forks_at_birth_;
     }
+    /// What it is and how it was set up, in words.
+    [[nodiscard]] virtual std::string description() const { return {}; }
     /// System calls made by submit_and_wait() and slot().
     [[nodiscard]] virtual std::uint64_t enters() const noexcept { return 0; }
 
@@ -129,5 +132,10 @@ private:
 
 /// The kernel's io_uring. Throws std::system_error that says what failed and what to do.
 std::unique_ptr<driver> make_uring_driver(const scheduler_options& options);
+/// The same instructions by plain system calls, epoll(7) and worker threads. Throws
+/// std::system_error.
+std::unique_ptr<driver> make_epoll_driver(const scheduler_options& options);
+/// That which the options, the environment and the kernel lead to. Throws std::system_error.
+std::unique_ptr<driver> make_driver(const scheduler_options& options);
 
 } // namespace coronet

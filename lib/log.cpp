@@ -8,6 +8,9 @@ namespace coronet::log {
 void debug(std::string_view message) noexcept {
     spdlog::debug("coronet: {}", message);
 }
+void info(std::string_view message) noexcept {
+    spdlog::info("coronet: {}", message);
+}
 void warn(std::string_view message) noexcept {
     spdlog::warn("coronet: {}", message);
 }

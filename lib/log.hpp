@@ -8,6 +8,7 @@
 namespace coronet::log {
 
 void debug(std::string_view message) noexcept;
+void info(std::string_view message) noexcept;
 void warn(std::string_view message) noexcept;
 
 } // namespace coronet::log

@@ -35,7 +35,7 @@ time_point after(duration limit) noexcept {
 } // namespace
 
 std::unique_ptr<driver> scheduler::default_driver(const scheduler_options& options) {
-    return make_uring_driver(options);
+    return make_driver(options);
 }
 
 scheduler::scheduler(const scheduler_options& options)

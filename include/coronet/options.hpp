@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -38,9 +39,18 @@ struct worker_pool_options {
     std::shared_ptr<worker_cap> cap{}; ///< what several pools have together
 };
 
+/// What executes operations.
+enum class driver_choice : std::uint8_t {
+    automatic, ///< what CORONET_DRIVER in the environment says (auto, io_uring, epoll); where it
+               ///< says auto or nothing: io_uring where it can be used, else epoll
+    io_uring,  ///< or the scheduler's constructor throws
+    epoll,
+};
+
 struct scheduler_options {
-    unsigned queue_depth = 1024;            ///< submission slots; clamped by the kernel
-    std::optional<sqpoll_options> sqpoll{}; ///< set: use a submission thread
+    driver_choice driver = driver_choice::automatic; ///< see docs/drivers.md
+    unsigned queue_depth = 1024;                     ///< submission slots; clamped by the kernel
+    std::optional<sqpoll_options> sqpoll{}; ///< set: use a submission thread (io_uring only)
     unsigned kernel_workers_bounded = 0;    ///< io-wq maximum for files; 0: the kernel's default
     unsigned kernel_workers_unbounded = 0;  ///< io-wq maximum for the rest; 0: the kernel's default
     /// Start although the kernel may create no unbounded workers; what always needs one (splice)

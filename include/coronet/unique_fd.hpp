@@ -4,6 +4,8 @@
 // descriptor any more.
 #pragma once
 
+#include <coronet/detail/closed_descriptors.hpp>
+
 #include <utility>
 
 #include <unistd.h>
@@ -26,7 +28,10 @@ public:
     /// Gives up ownership.
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     void reset(int fd = -1) noexcept {
-        if (fd_ >= 0) ::close(fd_);
+        if (fd_ >= 0) {
+            ::close(fd_);
+            detail::closed_descriptors::note(fd_);
+        }
         fd_ = fd;
     }
 

@@ -113,6 +113,9 @@ public:
         return time_point{std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec}};
     }
     [[nodiscard]] int socket_flags() const noexcept override { return SOCK_CLOEXEC; }
+    [[nodiscard]] std::string description() const override {
+        return "io_uring, a " + own().description();
+    }
     [[nodiscard]] bool shares_submission_thread() const noexcept override { return shares_thread_; }
 
     result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept override {

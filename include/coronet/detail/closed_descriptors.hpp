@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A descriptor's number means another file once it has been closed and opened again. Who remembers
+// something of a number asks here whether it may have been closed since: counted for all numbers
+// with the same low bits, in the whole process. What the C library closes is not seen.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace coronet::detail {
+
+class closed_descriptors {
+public:
+    /// Before or after close(2): the number can mean another file from now on.
+    static void note(int fd) noexcept { slot_of(fd).fetch_add(1, std::memory_order_relaxed); }
+    /// Whoever knows that the number has been opened again also sees that it was closed.
+    [[nodiscard]] static std::uint32_t count(int fd) noexcept {
+        return slot_of(fd).load(std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr std::size_t slots = 1024;
+    static std::atomic<std::uint32_t>& slot_of(int fd) noexcept {
+        static std::array<std::atomic<std::uint32_t>, slots> counts{};
+        return counts[static_cast<std::size_t>(fd) % slots];
+    }
+};
+
+} // namespace coronet::detail
