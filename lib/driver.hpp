@@ -28,6 +28,7 @@
 namespace coronet {
 
 class dispatcher;
+class scheduler;
 struct scheduler_options;
 
 class driver {
@@ -39,6 +40,9 @@ public:
     driver(const driver&) = delete;
     driver& operator=(const driver&) = delete;
     virtual ~driver() = default;
+
+    /// Before anything else: the scheduler that it executes for.
+    void belong_to(scheduler& loop) noexcept { loop_ = &loop; }
 
     /// The calling thread becomes the owner. Throws std::system_error.
     virtual void enable() = 0;
@@ -105,6 +109,7 @@ protected:
     /// Called when there is no room: submits what was filled, if that helps, and moves end_ on.
     virtual void make_room() noexcept = 0;
 
+    scheduler* loop_ = nullptr;
     io_uring_sqe* entries_ = nullptr;
     unsigned mask_ = 0;
     unsigned tail_ = 0;    // next entry to fill; it and end_ wrap around

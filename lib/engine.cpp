@@ -29,7 +29,9 @@ engine::engine(scheduler& face, const scheduler_options& wanted, std::unique_ptr
     : self(face),
       options(wanted),
       driver_(std::move(executor)),
-      dispatcher_(face, *driver_, timers, stats) {}
+      dispatcher_(face, *driver_, timers, stats) {
+    driver_->belong_to(face);
+}
 
 // ---- the loop ----
 

@@ -119,6 +119,7 @@ void epoll_driver::wake(driver*) noexcept {
 
 void epoll_driver::close() noexcept {
     CORONET_ASSERT(requests_.size() == 0);
+    CORONET_ASSERT(jobs_.size() == 0);
     ready_.close();
 }
 

@@ -33,6 +33,7 @@
 #include "plain_call.hpp"
 #include "readiness.hpp"
 #include "request_table.hpp"
+#include "worker_jobs.hpp"
 
 #include <coronet/options.hpp>
 
@@ -58,12 +59,6 @@ public:
     [[nodiscard]] std::uint64_t enters() const noexcept override { return ready_.waits(); }
 
 private:
-    struct completion {
-        std::uint64_t id;
-        std::int32_t res;
-        std::uint32_t flags;
-    };
-
     void make_room() noexcept override;
 
     // ---- entries (epoll.cpp) ----
@@ -80,7 +75,7 @@ private:
     void settle_multishot(request& asked, plain_call::outcome came) noexcept;
     void wait(request& asked, plain_call::verdict why) noexcept;
     void end(request& asked, std::int32_t res) noexcept;
-    void give_to_worker(request& asked) noexcept;
+    void move_to_worker(request& asked) noexcept;
     [[nodiscard]] std::int32_t cancel(std::uint64_t id) noexcept;
     void end_all_on(int fd) noexcept;
 
@@ -98,6 +93,7 @@ private:
     std::vector<io_uring_sqe> window_;
     std::vector<completion> completed_;
     std::vector<completion> delivering_;
+    worker_jobs jobs_{completed_};
     std::vector<int> soon_; // descriptors that were left for the sake of others
     std::vector<int> soon_now_;
     unsigned consumed_ = 0;

@@ -54,6 +54,8 @@ void epoll_driver::begin(const io_uring_sqe& entry) noexcept {
         came = plain_call::attempt(entry, so_far);
     if (came.what == verdict::ended) [[likely]]
         complete(entry, came.res);
+    else if (came.what == verdict::on_a_worker)
+        jobs_.begin(*loop_, entry, so_far);
     else
         keep(entry, so_far, came.what);
 }
@@ -97,8 +99,7 @@ void epoll_driver::settle(request& asked, outcome came) noexcept {
         serve_soon(asked.entry->fd);
         break;
     case verdict::on_a_worker:
-        descriptors_.leave(asked);
-        give_to_worker(asked);
+        move_to_worker(asked);
         break;
     default:
         if (asked.where == request::place::nowhere) wait(asked, came.what);
@@ -108,7 +109,7 @@ void epoll_driver::settle(request& asked, outcome came) noexcept {
 void epoll_driver::wait(request& asked, verdict why) noexcept {
     const int error = descriptors_.wait(asked, place_for(*asked.entry, why));
     if (error == -EPERM)
-        give_to_worker(asked); // a file
+        move_to_worker(asked); // a file
     else if (error < 0)
         end(asked, plain_call::given_up(asked.so_far, error));
 }
@@ -119,13 +120,15 @@ void epoll_driver::end(request& asked, std::int32_t res) noexcept {
     requests_.remove(asked);
 }
 
-void epoll_driver::give_to_worker(request& asked) noexcept {
-    end(asked, plain_call::perform(*asked.entry, asked.so_far));
+void epoll_driver::move_to_worker(request& asked) noexcept {
+    descriptors_.leave(asked);
+    jobs_.begin(*loop_, *asked.entry, asked.so_far);
+    requests_.remove(asked);
 }
 
 std::int32_t epoll_driver::cancel(std::uint64_t id) noexcept {
     request* const asked = requests_.find(id);
-    if (!asked) return -ENOENT;
+    if (!asked) return jobs_.cancel(id) ? -EALREADY : -ENOENT;
     end(*asked, plain_call::given_up(asked->so_far, -ECANCELED));
     return 0;
 }

@@ -29,6 +29,7 @@ struct request {
     request* previous = nullptr; // in the queue of its descriptor
     request* next = nullptr;     // there, or in the list of free ones
     request* next_in_bucket = nullptr;
+    void* job = nullptr;           // of worker_jobs
     io_uring_sqe* entry = nullptr; // in the block's own array: it may not be a member (flexible)
 };
 
