@@ -9,11 +9,21 @@
 #include <cstddef>
 #include <new>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 namespace coronet {
 
 namespace {
 // Turns after which a wait on an old registration has become a long one.
 constexpr std::uint32_t long_wait = 64;
+
+bool is_tcp(int fd) noexcept {
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+           protocol == IPPROTO_TCP;
+}
 } // namespace
 
 // ---- one queue ----
@@ -76,6 +86,8 @@ int descriptor_table::watch(int fd, descriptor& at) noexcept {
     const int error = set_.watch(fd, at.registered);
     at.registered = error == 0;
     at.closings = closings;
+    at.is_tcp = at.registered && is_tcp(fd);
+    at.calm = at.drained = false;
     return error;
 }
 

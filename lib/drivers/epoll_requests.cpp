@@ -25,10 +25,12 @@ request::place place_for(const io_uring_sqe& entry, verdict why) noexcept {
                : request::place::readers;
 }
 
-/// Those before it would have what comes first.
+/// Those before it would have what comes first; or nothing is there.
 bool has_to_queue(const io_uring_sqe& entry, const descriptor& at) noexcept {
     switch (entry.opcode) {
     case IORING_OP_RECV:
+        if (at.drained && at.registered && entry.msg_flags == 0) return true;
+        [[fallthrough]];
     case IORING_OP_RECVMSG:
         return !at.readers.empty() && !(entry.msg_flags & MSG_DONTWAIT) &&
                !plain_call::is_out_of_band(entry);
@@ -40,18 +42,25 @@ bool has_to_queue(const io_uring_sqe& entry, const descriptor& at) noexcept {
     }
 }
 
+void note_received(descriptor& at, const io_uring_sqe& entry, const outcome& came) noexcept {
+    if (entry.opcode == IORING_OP_RECV && came.what == verdict::ended && entry.msg_flags == 0)
+        at.note_received(came.res, entry.len);
+}
+
 } // namespace
 
 // ---- begin ----
 
 void epoll_driver::begin(const io_uring_sqe& entry) noexcept {
     progress so_far;
-    const descriptor* const at = descriptors_.find(entry.fd);
+    descriptor* const at = descriptors_.find(entry.fd);
     outcome came{
         place_for(entry, verdict::soon) == request::place::writers ? verdict::when_writable
                                                                    : verdict::when_readable};
-    if (!at || !has_to_queue(entry, *at)) [[likely]]
+    if (!at || !has_to_queue(entry, *at)) {
         came = plain_call::attempt(entry, so_far);
+        if (at) note_received(*at, entry, came);
+    }
     if (came.what == verdict::ended) [[likely]]
         complete(entry, came.res);
     else if (came.what == verdict::on_a_worker)
@@ -147,6 +156,7 @@ void epoll_driver::end_all_on(int fd) noexcept {
 
 void epoll_driver::serve(int fd, std::uint32_t events) noexcept {
     constexpr std::uint32_t to_all = EPOLLERR | EPOLLHUP;
+    if (descriptor* const at = descriptors_.find(fd)) at->note_report(events);
     if (events & (to_all | EPOLLIN | EPOLLPRI | EPOLLRDHUP))
         serve_queue(fd, request::place::readers);
     if (events & (to_all | EPOLLOUT)) serve_queue(fd, request::place::writers);
@@ -164,6 +174,7 @@ void epoll_driver::serve_queue(int fd, request::place which) noexcept {
         if (!empty || which == request::place::watchers ||
             plain_call::is_out_of_band(*each->entry)) {
             const outcome came = attempt(*each);
+            note_received(*at, *each->entry, came);
             empty = empty || (came.what != verdict::ended && came.what != verdict::on_a_worker);
             settle(*each, came);
         }

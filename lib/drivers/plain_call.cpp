@@ -136,6 +136,8 @@ std::int32_t perform(const io_uring_sqe& e, const progress& so_far) noexcept {
     case IORING_OP_READV:
     case IORING_OP_WRITEV:
         return perform_read_or_write(e, so_far);
+    case IORING_OP_CONNECT:
+        return perform_connect(e);
     case IORING_OP_SHUTDOWN:
         return static_cast<std::int32_t>(called(SYS_shutdown, e.fd, e.len));
     case IORING_OP_SOCKET:

@@ -58,6 +58,7 @@ struct outcome {
 [[nodiscard]] outcome attempt_read_or_write(const io_uring_sqe& entry, progress& so_far) noexcept;
 [[nodiscard]] outcome attempt_close(const io_uring_sqe& entry) noexcept;
 [[nodiscard]] outcome attempt_poll(const io_uring_sqe& entry) noexcept;
+[[nodiscard]] std::int32_t perform_connect(const io_uring_sqe& entry) noexcept;
 [[nodiscard]] std::int32_t
 perform_read_or_write(const io_uring_sqe& entry, const progress& so_far) noexcept;
 

@@ -161,25 +161,31 @@ outcome attempt_accept(const io_uring_sqe& entry) noexcept {
 
 namespace {
 
-/// O_NONBLOCK for one call: nobody else uses a socket that is not connected yet.
-std::int64_t connect_without_waiting(const io_uring_sqe& entry) noexcept {
+/// With O_NONBLOCK as it is wanted for one call: nobody else uses a socket that is not connected
+/// yet.
+std::int64_t connect_once(const io_uring_sqe& entry, int wanted) noexcept {
     const int flags = ::fcntl(entry.fd, F_GETFL);
-    const bool waits = flags >= 0 && !(flags & O_NONBLOCK);
-    if (waits) ::fcntl(entry.fd, F_SETFL, flags | O_NONBLOCK);
+    const bool differs = flags >= 0 && (flags & O_NONBLOCK) != wanted;
+    if (differs) ::fcntl(entry.fd, F_SETFL, flags ^ O_NONBLOCK);
     const auto res = called(SYS_connect, entry.fd, entry.addr, entry.addr2);
-    if (waits) ::fcntl(entry.fd, F_SETFL, flags);
+    if (differs) ::fcntl(entry.fd, F_SETFL, flags);
     return res;
 }
 
 } // namespace
 
 outcome attempt_connect(const io_uring_sqe& entry, progress& so_far) noexcept {
-    const auto res = connect_without_waiting(entry);
+    const auto res = connect_once(entry, O_NONBLOCK);
+    if (res == -EAGAIN) return {verdict::on_a_worker}; // a full port of a unix socket: no event
     if (res == -EINPROGRESS || (res == -EALREADY && so_far.begun)) {
         so_far.begun = true;
         return {verdict::when_writable};
     }
     return ended(res == -EISCONN && so_far.begun ? 0 : res);
+}
+
+std::int32_t perform_connect(const io_uring_sqe& entry) noexcept {
+    return static_cast<std::int32_t>(connect_once(entry, 0));
 }
 
 } // namespace coronet::plain_call

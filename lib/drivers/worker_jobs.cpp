@@ -24,7 +24,8 @@ pool_account account_for(const io_uring_sqe& entry) noexcept {
     case IORING_OP_READV:
     case IORING_OP_WRITEV:
         return entry.off == ~std::uint64_t{0} ? pool_account::unbounded : pool_account::bounded;
-    case IORING_OP_OPENAT: // of a FIFO
+    case IORING_OP_OPENAT:  // of a FIFO
+    case IORING_OP_CONNECT: // to a full port
     case IORING_OP_SPLICE:
     case IORING_OP_TEE:
     case IORING_OP_CLOSE:
