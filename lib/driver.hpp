@@ -102,6 +102,8 @@ public:
     }
     /// What it is and how it was set up, in words.
     [[nodiscard]] virtual std::string description() const { return {}; }
+    /// What the kernel would not give it, and the remedy; empty if nothing.
+    [[nodiscard]] virtual std::string losses() const { return {}; }
     /// System calls made by submit_and_wait() and slot().
     [[nodiscard]] virtual std::uint64_t enters() const noexcept { return 0; }
 

@@ -39,6 +39,12 @@ void tell_once(bool as_wished, const std::string& what) {
     as_wished ? log::info(what) : log::warn(what);
 }
 
+void tell_of_ring(const driver& made, const char* rest) {
+    const std::string losses = made.losses();
+    const std::string what = "driver: " + made.description() + rest;
+    tell_once(losses.empty(), losses.empty() ? what : what + "; " + losses);
+}
+
 /// What was found when the first scheduler asked; a filter that came later shows in the set-up.
 const kernel_probe& probed() {
     static const kernel_probe found = probe_kernel();
@@ -55,7 +61,7 @@ std::unique_ptr<driver> named_ring(const scheduler_options& options) {
     if (const kernel_probe& found = probed(); found.error != 0)
         throw std::system_error(found.error, std::generic_category(), found.problem);
     auto made = make_uring_driver(options);
-    tell_once(true, "driver: " + made->description() + ", as demanded");
+    tell_of_ring(*made, ", as demanded");
     return made;
 }
 
@@ -72,7 +78,7 @@ std::unique_ptr<driver> best_driver(const scheduler_options& options) {
         return epoll_instead(options, found.problem);
     try {
         auto made = make_uring_driver(options);
-        tell_once(true, "driver: " + made->description());
+        tell_of_ring(*made, "");
         return made;
     } catch (const std::system_error& error) {
         if (!forbids_rings(error.code())) throw;

@@ -30,15 +30,16 @@ char mapped_elsewhere_before;
 struct named_flag {
     unsigned bit;
     const char* name;
+    const char* since; // Linux
 };
 // In the order in which they are given up when the kernel does not know them: newest first.
 constexpr std::array<named_flag, 6> optional_flags{{
-    {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"}, // 6.1
-    {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"}, // 6.0
-    {IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG"},   // 5.19
-    {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN"},   // 5.19
-    {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},       // 5.18
-    {IORING_SETUP_R_DISABLED, "R_DISABLED"},       // 5.10
+    {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN", "6.1"},
+    {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER", "6.0"},
+    {IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG", "5.19"},
+    {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN", "5.19"},
+    {IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL", "5.18"},
+    {IORING_SETUP_R_DISABLED, "R_DISABLED", "5.10"},
 }};
 
 unsigned wanted_flags(const scheduler_options& options) {
@@ -101,7 +102,8 @@ __kernel_timespec to_timespec(duration d) {
 
 } // namespace
 
-ring::ring(const scheduler_options& options, const ring* share_thread_with) {
+ring::ring(const scheduler_options& options, const ring* share_thread_with)
+    : wanted_flags_(wanted_flags(options)) {
     set_up(options, share_thread_with);
     detail::happens_after(&mapped_elsewhere_before);
     try {
@@ -174,6 +176,11 @@ void ring::probe() {
     };
     const std::unique_ptr<io_uring_probe, free_probe> found{::io_uring_get_probe_ring(&ring_)};
     can_message_ = found && ::io_uring_opcode_supported(found.get(), IORING_OP_MSG_RING) != 0;
+    // Unless it says otherwise the kernel is tried.
+    known_.set();
+    for (int opcode = 0; found && opcode < 256; ++opcode)
+        if (!::io_uring_opcode_supported(found.get(), opcode))
+            known_.reset(static_cast<std::size_t>(opcode));
 }
 
 void ring::enable(const scheduler_options& options) {
@@ -311,6 +318,19 @@ std::string ring::description() const {
     for (const auto& each : optional_flags)
         if (ring_.flags & each.bit) text += std::string(" ") + each.name;
     return text;
+}
+
+std::string ring::losses() const {
+    std::string text;
+    const char* newest = nullptr;
+    for (const auto& each : optional_flags) {
+        if (!(wanted_flags_ & ~ring_.flags & each.bit)) continue;
+        text += (text.empty() ? "" : " ") + std::string(each.name);
+        if (!newest) newest = each.since;
+    }
+    if (!newest) return {};
+    return "without " + text + ", which this kernel does not know: slower; use Linux " + newest +
+           " or newer";
 }
 
 } // namespace coronet

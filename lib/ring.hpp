@@ -15,6 +15,7 @@
 #include <liburing.h>
 
 #include <atomic>
+#include <bitset>
 #include <string>
 
 #include <sched.h>
@@ -80,11 +81,15 @@ public:
     [[nodiscard]] bool has_submission_thread() const noexcept {
         return (ring_.flags & IORING_SETUP_SQPOLL) != 0;
     }
+    /// Whether this kernel executes entries of this kind.
+    [[nodiscard]] bool knows(unsigned opcode) const noexcept { return known_.test(opcode); }
     /// Whether other rings can message this kernel's rings.
     [[nodiscard]] bool can_message() const noexcept { return can_message_; }
     [[nodiscard]] std::uint64_t enters() const noexcept { return enters_; }
     /// The set-up flags in words, for the log.
     [[nodiscard]] std::string description() const;
+    /// Those that were given up, and the remedy; empty if there are none.
+    [[nodiscard]] std::string losses() const;
 
     /// Any thread: posts a completion with `user_data` to this ring. False if the kernel cannot.
     [[nodiscard]] bool post_from_anywhere(std::uint64_t user_data) const noexcept;
@@ -100,12 +105,14 @@ private:
     [[nodiscard]] unsigned submission_flags() noexcept;
     outcome call(unsigned submit, unsigned wait, unsigned flags, const void* arg, size_t size);
 
+    const unsigned wanted_flags_;
     io_uring ring_{};
     owner_thread owner_;
     bool disabled_ = false;
     bool absolute_deadlines_ = false;
     bool can_message_ = false;
     bool lacks_workers_ = false;
+    std::bitset<256> known_;                           // opcodes
     mutable std::atomic<bool> can_send_message_{true}; // until the kernel has said no
     unsigned enter_flags_ = 0;
     std::uint64_t enters_ = 0;

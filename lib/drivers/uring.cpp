@@ -5,6 +5,7 @@
 // kernel knows neither, through an eventfd whose read is always armed.
 #include "../dispatcher.hpp"
 #include "../driver.hpp"
+#include "missing_opcodes.hpp"
 #include "port.hpp"
 
 #include <coronet/detail/assert.hpp>
@@ -25,16 +26,20 @@ namespace {
 // user_data of the driver's own entries; 0 is the answer to a cancel request.
 enum own_id : std::uint64_t {
     cancel_answer_id = 0,
-    wake_id = 1,        // the armed read of the eventfd
-    message_id = 2,     // a message that another ring or thread sent here
-    sent_message_id = 3 // the answer to one that we sent; its number is in the bits above
+    wake_id = 1,         // the armed read of the eventfd
+    message_id = 2,      // a message that another ring or thread sent here
+    sent_message_id = 3, // the answer to one that we sent; its number is in the bits above
+    replaced_id = 4      // an entry that somebody else has executed
 };
 constexpr unsigned sent_number_shift = 48;
 
 class uring_driver final : public driver {
 public:
     uring_driver(const scheduler_options& options, attached_port made)
-        : options_(options), port_(std::move(made.own)), shares_thread_(made.shares_thread) {
+        : options_(options),
+          port_(std::move(made.own)),
+          shares_thread_(made.shares_thread),
+          missing_(own()) {
         entries_ = own().entries();
         mask_ = own().entry_count() - 1;
         reserve_ = std::max(1U, own().entry_count() / 16);
@@ -55,10 +60,12 @@ public:
             return;
         }
         if (!wake_armed_) arm_wake(); // before each sleep: the last wake-up has used it up
-        enter(deadline);
+        take_over_missing();
+        enter(missing_.has_completions() ? time_point::min() : deadline);
     }
     [[nodiscard]] bool wants_enter() const noexcept override {
-        return !dead_ && (tail_ != own().consumed() || own().wants_enter());
+        return !dead_ &&
+               (tail_ != own().consumed() || own().wants_enter() || missing_.has_completions());
     }
 
     void reap(dispatcher& sink) noexcept override {
@@ -69,6 +76,7 @@ public:
             else
                 sink.deliver(cqe.user_data, cqe.res, cqe.flags);
         });
+        if (missing_.has_completions()) missing_.deliver(sink);
         dead_ = is_deaf(); // a dying thread answers all it has
     }
     [[nodiscard]] bool dead() const noexcept override { return dead_; }
@@ -116,6 +124,7 @@ public:
     [[nodiscard]] std::string description() const override {
         return "io_uring, a " + own().description();
     }
+    [[nodiscard]] std::string losses() const override { return own().losses(); }
     [[nodiscard]] bool shares_submission_thread() const noexcept override { return shares_thread_; }
 
     result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept override {
@@ -177,6 +186,11 @@ private:
 
     [[nodiscard]] ring& own() const noexcept { return port_->target; }
 
+    void take_over_missing() noexcept {
+        if (missing_.any()) [[unlikely]]
+            missing_.take_over(own(), tail_, replaced_id, *loop_);
+    }
+
     void enter(time_point deadline) noexcept {
         owed_to_ = nullptr;
         if (!is_deaf()) {
@@ -206,6 +220,7 @@ private:
         update_end();          // a submission thread has taken some by itself, perhaps
         if (static_cast<int>(end_ - tail_) > 0) return;
         owed_to_ = nullptr; // it leaves now
+        take_over_missing();
         // Busy: the loop reaps, then tries again.
         if (!is_deaf() && own().submit(tail_) == ring::outcome::thread_dead) become_deaf();
         update_end();
@@ -263,6 +278,7 @@ private:
     const scheduler_options options_;
     std::shared_ptr<port> port_;
     const bool shares_thread_;
+    missing_opcodes missing_;
     sent_messages sent_;
     bool enabled_ = false;
     bool wake_armed_ = false;

@@ -75,6 +75,7 @@ int __wrap_io_uring_enter2(
 int __real_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring_params* wanted);
 int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring_params* wanted);
 int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring_params* wanted) {
+    if (wanted->flags & faulty::unknown_flags) return -EINVAL;
     const bool attached = (wanted->flags & IORING_SETUP_ATTACH_WQ) != 0;
     if (!attached) ++faulty::unattached_rings;
     if (attached && faulty::refused_attachments > 0) {
@@ -82,6 +83,16 @@ int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring
         return -ENXIO;
     }
     return __real_io_uring_queue_init_params(entries, ring, wanted);
+}
+
+io_uring_probe* __real_io_uring_get_probe_ring(io_uring* ring);
+io_uring_probe* __wrap_io_uring_get_probe_ring(io_uring* ring);
+io_uring_probe* __wrap_io_uring_get_probe_ring(io_uring* ring) {
+    io_uring_probe* const probe = __real_io_uring_get_probe_ring(ring);
+    for (unsigned i = 0; probe && i < probe->ops_len; ++i)
+        if (faulty::missing_opcodes.test(i))
+            probe->ops[i].flags &= static_cast<__u16>(~IO_URING_OP_SUPPORTED);
+    return probe;
 }
 // NOLINTEND(bugprone-reserved-identifier)
 }

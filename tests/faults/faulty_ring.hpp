@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <bitset>
 
 namespace coronet::test::faulty_ring {
 
@@ -24,6 +25,10 @@ int calls_in_vain();
 
 /// The next attempts to attach a ring to another's submission thread answer ENXIO.
 inline std::atomic<int> refused_attachments{0};
+/// Set-up flags that are refused, as by a kernel that does not know them.
+inline std::atomic<unsigned> unknown_flags{0};
+/// Opcodes that the kernel says it lacks.
+inline std::bitset<256> missing_opcodes;
 /// Rings that were set up and attached to none.
 inline std::atomic<int> unattached_rings{0};
 
