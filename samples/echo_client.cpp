@@ -11,11 +11,14 @@
 #include <coronet/net/tcp_stream.hpp>
 
 #include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <span>
 #include <string>
 #include <system_error>
@@ -26,6 +29,11 @@
 namespace {
 
 using namespace coronet;
+
+const std::map<std::string, driver_choice> drivers{
+    {"auto", driver_choice::automatic},
+    {"io_uring", driver_choice::io_uring},
+    {"epoll", driver_choice::epoll}};
 
 struct settings {
     endpoint server;
@@ -105,6 +113,7 @@ int main(int argc, char** argv) {
     std::string address = "127.0.0.1:8080";
     double seconds = 10;
     settings wanted;
+    run_options plain;
     CLI::App app{"Sends messages, or its input, to an echo server and checks the echo."};
     app.add_option("SERVER", address, "HOST:PORT of the server")->capture_default_str();
     app.add_option("--count", wanted.count, "messages to send; without it, the input is sent");
@@ -114,12 +123,17 @@ int main(int argc, char** argv) {
     app.add_option("--timeout", seconds, "seconds to wait for an echo")
         ->capture_default_str()
         ->check(CLI::PositiveNumber);
+    app.add_option("--driver", plain.scheduler.driver, "auto, io_uring or epoll")
+        ->transform(CLI::CheckedTransformer{drivers});
     CLI11_PARSE(app, argc, argv);
+    // Standard output is for what is echoed.
+    spdlog::set_default_logger(spdlog::stderr_color_mt("echo_client"));
+    spdlog::set_level(spdlog::level::warn);
 
     try {
         wanted.server = endpoint::parse(address).value();
         wanted.limit = std::chrono::duration_cast<duration>(std::chrono::duration<double>{seconds});
-        run(talk(wanted));
+        run(talk(wanted), plain);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "echo_client: %s\n", error.what());
         return 1;

@@ -14,12 +14,14 @@
 #include <coronet/runtime.hpp>
 
 #include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -31,12 +33,17 @@ using namespace std::chrono_literals;
 
 struct options {
     std::string listen = "127.0.0.1:8080";
-    std::string driver = "auto";
+    driver_choice driver = driver_choice::automatic;
     std::string log_level = "info";
     std::size_t threads = 0;
     double drain = 10;
     bool sqpoll = false;
 };
+
+const std::map<std::string, driver_choice> drivers{
+    {"auto", driver_choice::automatic},
+    {"io_uring", driver_choice::io_uring},
+    {"epoll", driver_choice::epoll}};
 
 using open_streams = std::unordered_set<tcp_stream*>;
 
@@ -125,20 +132,24 @@ int main(int argc, char** argv) try {
     CLI::App app{"A TCP echo server"};
     app.add_option("--listen", chosen.listen, "HOST:PORT; port 0 picks one")->capture_default_str();
     app.add_option("--threads", chosen.threads, "0: one for each CPU")->capture_default_str();
-    app.add_option("--driver", chosen.driver)->check(CLI::IsMember({"auto", "io_uring"}));
+    app.add_option("--driver", chosen.driver, "auto, io_uring or epoll")
+        ->transform(CLI::CheckedTransformer{drivers});
     app.add_flag("--sqpoll", chosen.sqpoll, "submit by kernel threads");
     app.add_option("--log-level", chosen.log_level)->capture_default_str();
     app.add_option("--drain", chosen.drain, "seconds for what is in flight at the end")
         ->check(CLI::NonNegativeNumber);
     CLI11_PARSE(app, argc, argv);
+    spdlog::set_default_logger(spdlog::stderr_color_mt("echo_server"));
     spdlog::set_level(spdlog::level::from_str(chosen.log_level));
 
     runtime_options wanted;
     wanted.threads = chosen.threads;
+    wanted.scheduler.driver = chosen.driver;
     if (chosen.sqpoll) wanted.scheduler.sqpoll.emplace();
     runtime threads{wanted};
     run_options plain;
     plain.handle_signals = false;
+    plain.scheduler.driver = chosen.driver;
     run(with_scope(serve_all, &threads, &chosen), plain);
     return 0;
 } catch (const std::exception& error) {

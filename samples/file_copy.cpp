@@ -11,10 +11,13 @@
 #include <coronet/coro/task.hpp>
 
 #include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +33,11 @@ struct settings {
     std::vector<std::string> names; // the last one is the target
     std::size_t at_once = 64;
 };
+
+const std::map<std::string, driver_choice> drivers{
+    {"auto", driver_choice::automatic},
+    {"io_uring", driver_choice::io_uring},
+    {"epoll", driver_choice::epoll}};
 
 // What failed and why, for a user to read; thrown, because nothing is left to do about it here.
 [[noreturn]] void fail(const std::string& what, std::error_code why) {
@@ -124,17 +132,23 @@ task<void> copy_all(settings wanted) {
 
 int main(int argc, char** argv) {
     settings wanted;
-    CLI::App app{"Copies files through io_uring."};
+    run_options plain;
+    CLI::App app{"Copies files, many at a time."};
     app.add_option("FILES", wanted.names, "FROM TO, or FROM... DIRECTORY")
         ->required()
         ->expected(2, 1'000'000);
     app.add_option("--at-once", wanted.at_once, "copies in flight")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
+    app.add_option("--driver", plain.scheduler.driver, "auto, io_uring or epoll")
+        ->transform(CLI::CheckedTransformer{drivers});
     CLI11_PARSE(app, argc, argv);
+    // Standard output is for the copy, perhaps.
+    spdlog::set_default_logger(spdlog::stderr_color_mt("file_copy"));
+    spdlog::set_level(spdlog::level::warn);
 
     try {
-        run(copy_all(std::move(wanted)));
+        run(copy_all(std::move(wanted)), plain);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "file_copy: %s\n", error.what());
         return 1;

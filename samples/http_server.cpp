@@ -24,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,13 +36,18 @@ namespace {
 
 struct options {
     std::string listen = "127.0.0.1:8080";
-    std::string driver = "auto";
+    coronet::driver_choice driver = coronet::driver_choice::automatic;
     std::string log_level = "info";
     std::size_t threads = 0;
     bool sqpoll = false;
     bool access_log = false;
     http::server_options server;
 };
+
+const std::map<std::string, coronet::driver_choice> drivers{
+    {"auto", coronet::driver_choice::automatic},
+    {"io_uring", coronet::driver_choice::io_uring},
+    {"epoll", coronet::driver_choice::epoll}};
 
 void hello(http::request, http::response answer) {
     answer.send(http::status::ok, "text/plain", "Hello, World!");
@@ -88,7 +94,8 @@ options parse(int argc, char** argv) {
     CLI::App app{"An HTTP/1.1 server: GET /, POST /echo"};
     app.add_option("--listen", chosen.listen, "HOST:PORT; port 0 picks one")->capture_default_str();
     app.add_option("--threads", chosen.threads, "0: one for each CPU")->capture_default_str();
-    app.add_option("--driver", chosen.driver)->check(CLI::IsMember({"auto", "io_uring"}));
+    app.add_option("--driver", chosen.driver, "auto, io_uring or epoll")
+        ->transform(CLI::CheckedTransformer{drivers});
     app.add_flag("--sqpoll", chosen.sqpoll, "submit by kernel threads");
     app.add_option("--log-level", chosen.log_level)->check(levels)->capture_default_str();
     app.add_flag("--access-log", chosen.access_log, "log each answer");
@@ -157,6 +164,7 @@ int main(int argc, char** argv) try {
     const http::router routes = make_routes();
     coronet::runtime_options wanted;
     wanted.threads = chosen.threads;
+    wanted.scheduler.driver = chosen.driver;
     if (chosen.sqpoll) wanted.scheduler.sqpoll.emplace();
     coronet::runtime threads{wanted};
 
@@ -174,6 +182,7 @@ int main(int argc, char** argv) try {
 
     coronet::run_options plain;
     plain.handle_signals = false;
+    plain.scheduler.driver = chosen.driver;
     coronet::run(serve_until_signal(&threads, &all, &signals), plain);
     return 0;
 } catch (const std::exception& error) {

@@ -9,6 +9,9 @@
 #include <coronet/coro/timeout.hpp>
 #include <coronet/coro/when_any.hpp>
 
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -84,6 +87,9 @@ task<void> show() {
 } // namespace
 
 int main() {
+    // Standard output is for what it shows.
+    spdlog::set_default_logger(spdlog::stderr_color_mt("timeout"));
+    spdlog::set_level(spdlog::level::warn);
     try {
         run(show());
     } catch (const std::exception& error) {
