@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """The sample http_server as a process, and a client of plain sockets that sends exactly what a test says.
 
-CORONET_SAMPLES names the folder with the sample programs. Every wait has a deadline: DEADLINE is for events that must
+CORONET_SAMPLES names the folder with the sample programs, CORONET_LAUNCHER a program that starts them, if any. Every wait has a deadline: DEADLINE is for events that must
 happen, and is long because a build with sanitizers on a busy machine is slow.
 """
 import os
@@ -17,6 +17,7 @@ import unittest
 
 DEADLINE = 30.0
 SAMPLES = pathlib.Path(os.environ.get("CORONET_SAMPLES", "build/release/samples"))
+LAUNCHER = os.environ.get("CORONET_LAUNCHER", "").split()
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -25,7 +26,7 @@ class Server:
 
     def __init__(self, *arguments, listen="127.0.0.1:0", threads=2):
         quietly = ("--threads", str(threads), "--log-level", "warning")
-        command = [SAMPLES / "http_server", "--listen", listen, *quietly, *arguments]
+        command = [*LAUNCHER, SAMPLES / "http_server", "--listen", listen, *quietly, *arguments]
         self.process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening on (.*):(\d+)\n", line)

@@ -162,7 +162,9 @@ TEST(runtime, throws_and_leaves_no_thread_when_rings_cannot_be_had) {
     const auto refused = [] {
         if (!make_kernel_answer(SYS_io_uring_setup, EPERM)) ::_exit(1);
         try {
-            const runtime threads{with_threads(2)};
+            auto options = with_threads(2);
+            options.scheduler.driver = coronet::driver_choice::io_uring;
+            const runtime threads{options};
         } catch (const std::system_error& error) {
             std::fputs(error.what(), stderr);
             ::_exit(3);
