@@ -4,12 +4,13 @@
 # server starts; {samples} and {bench} are folders of the build.
 import os
 
-CORONET, FLOOR, ASIO = "coronet", "c liburing", "asio epoll coro"
+CORONET, FLOOR, ASIO, EPOLL = "coronet", "c liburing", "asio epoll coro", "coronet epoll"
 
 ECHO = {
     CORONET: "{samples}/echo_server --listen 127.0.0.1:{port} --threads 1",
     FLOOR: "{bench}/echo_liburing --port {port} --recv multi",
     ASIO: "{bench}/echo_asio {port} coro",
+    EPOLL: "{samples}/echo_server --listen 127.0.0.1:{port} --threads 1 --driver epoll",
     "c liburing oneshot": "{bench}/echo_liburing --port {port} --recv oneshot",
     "asio epoll callback": "{bench}/echo_asio {port} callback",
 }
@@ -17,13 +18,14 @@ HTTP = {
     CORONET: "{samples}/http_server --listen 127.0.0.1:{port} --threads 1",
     FLOOR: "{bench}/http_liburing --port {port} --recv multi",
     ASIO: "{bench}/http_asio {port} coro",
+    EPOLL: "{samples}/http_server --listen 127.0.0.1:{port} --threads 1 --driver epoll",
     "c liburing oneshot": "{bench}/http_liburing --port {port} --recv oneshot",
     "asio epoll callback": "{bench}/http_asio {port} callback",
 }
 # Valgrind 3.19 lets no other thread run while one waits in its ring: all of a server must be one thread.
-ONE_THREAD = {**ECHO, CORONET: "{bench}/echo_one_thread {port}"}
+ONE_THREAD = {**{name: command for name, command in ECHO.items() if name != EPOLL}, CORONET: "{bench}/echo_one_thread {port}"}
 KNOWN = {"echo": ECHO, "http": HTTP, "instructions": ONE_THREAD}
-USUAL = (CORONET, FLOOR, ASIO)
+USUAL = (CORONET, FLOOR, ASIO, EPOLL)
 
 
 class Missing(Exception):
@@ -51,6 +53,8 @@ class Programs:
         """The servers of a plain run. Asio's is left out where Asio was not found at build time."""
         chosen = {}
         for name in USUAL:
+            if name not in KNOWN[protocol]:
+                continue
             command = self.fill(KNOWN[protocol][name])
             program = command.split()[0]
             if os.access(program, os.X_OK):
