@@ -66,9 +66,17 @@ std::int64_t call_at(
     const io_uring_sqe& entry, std::size_t done, std::uint64_t offset, unsigned flags
 ) noexcept {
     const buffers_of rest{entry, done};
-    const long number = writes(entry) ? SYS_pwritev2 : SYS_preadv2;
+    const bool out = writes(entry);
+    if (flags == 0 && offset == own_position)
+        return called(out ? SYS_writev : SYS_readv, entry.fd, rest.data(), rest.count());
     // The offset's two halves: a 64-bit kernel takes all of it from the first.
-    return called(number, entry.fd, rest.data(), rest.count(), offset, 0L, flags);
+    if (flags == 0)
+        return called(
+            out ? SYS_pwritev : SYS_preadv, entry.fd, rest.data(), rest.count(), offset, 0L
+        );
+    return called(
+        out ? SYS_pwritev2 : SYS_preadv2, entry.fd, rest.data(), rest.count(), offset, 0L, flags
+    );
 }
 
 /// At the entry's offset, which is ignored, as the kernel's ring does, where there are no offsets.
@@ -116,7 +124,7 @@ outcome attempt_read_or_write(const io_uring_sqe& entry, progress& so_far) noexc
         const auto res = call_once(entry, so_far, at_offset, flags);
         // What has offsets is a file, which is ready always: it is its memory that is not.
         if (res == -EAGAIN) return {at_offset ? verdict::on_a_worker : later};
-        if (res == -EOPNOTSUPP) return attempt_blocking(entry, so_far);
+        if (res == -EOPNOTSUPP || res == -ENOSYS) return attempt_blocking(entry, so_far);
         if (res <= 0) return ended(given_up(so_far, static_cast<std::int32_t>(res)));
         so_far.done += static_cast<std::uint32_t>(res);
         // A file gives all it has: what is missing was not in memory, perhaps.
