@@ -58,8 +58,8 @@ protected:
 
 class scheduler {
 public:
-    /// Sets the ring up. Throws std::system_error that says which call failed and what to do about
-    /// it.
+    /// Sets its driver up (docs/drivers.md says which). Throws std::system_error that says which
+    /// call failed and what to do about it.
     explicit scheduler(const scheduler_options& options = {});
     /// Runs on a driver of the caller's (a test's script, say).
     scheduler(const scheduler_options& options, std::unique_ptr<driver> executor);

@@ -20,7 +20,7 @@ struct scheduler_stats {
     std::size_t in_flight = 0;           ///< operations that have not completed, now
     std::uint64_t operations = 0;        ///< operations started
     std::uint64_t turns = 0;             ///< turns of the loop
-    std::uint64_t enters = 0;            ///< io_uring_enter calls
+    std::uint64_t enters = 0;            ///< calls of io_uring_enter or epoll_wait
     std::uint64_t sleeps = 0;            ///< turns that waited
     std::uint64_t wakes = 0;             ///< wake-ups that other threads sent
     std::uint64_t cancels_sent = 0;      ///< cancel requests handed to the driver
