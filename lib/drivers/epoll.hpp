@@ -85,6 +85,7 @@ private:
     [[nodiscard]] plain_call::outcome attempt(request& asked) noexcept;
     [[nodiscard]] plain_call::outcome attempt_multishot(request& asked) noexcept;
     void serve_soon(int fd) noexcept;
+    void serve_soon_if_waiting(request& asked) noexcept;
     void serve_those_interrupted() noexcept;
 
     readiness ready_;

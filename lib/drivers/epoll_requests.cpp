@@ -25,6 +25,11 @@ request::place place_for(const io_uring_sqe& entry, verdict why) noexcept {
                : request::place::readers;
 }
 
+/// Whoever waits for something else has not seen that nothing is there.
+bool has_found_nothing(const request_queue& queue) noexcept {
+    return !queue.empty() && !plain_call::is_out_of_band(*queue.front()->entry);
+}
+
 /// Those before it would have what comes first; or nothing is there.
 bool has_to_queue(const io_uring_sqe& entry, const descriptor& at) noexcept {
     switch (entry.opcode) {
@@ -32,11 +37,11 @@ bool has_to_queue(const io_uring_sqe& entry, const descriptor& at) noexcept {
         if (at.drained && at.registered && entry.msg_flags == 0) return true;
         [[fallthrough]];
     case IORING_OP_RECVMSG:
-        return !at.readers.empty() && !(entry.msg_flags & MSG_DONTWAIT) &&
+        return has_found_nothing(at.readers) && !(entry.msg_flags & MSG_DONTWAIT) &&
                !plain_call::is_out_of_band(entry);
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
-        return !at.writers.empty() && !(entry.msg_flags & MSG_DONTWAIT);
+        return has_found_nothing(at.writers) && !(entry.msg_flags & MSG_DONTWAIT);
     default:
         return false;
     }
@@ -104,8 +109,7 @@ void epoll_driver::settle(request& asked, outcome came) noexcept {
         end(asked, came.res);
         break;
     case verdict::soon:
-        if (asked.where == request::place::nowhere) wait(asked, came.what);
-        serve_soon(asked.entry->fd);
+        serve_soon_if_waiting(asked);
         break;
     case verdict::on_a_worker:
         move_to_worker(asked);
@@ -113,6 +117,12 @@ void epoll_driver::settle(request& asked, outcome came) noexcept {
     default:
         if (asked.where == request::place::nowhere) wait(asked, came.what);
     }
+}
+
+void epoll_driver::serve_soon_if_waiting(request& asked) noexcept {
+    const int fd = asked.entry->fd;
+    if (asked.where == request::place::nowhere) wait(asked, verdict::soon); // or it ends in it
+    serve_soon(fd);
 }
 
 void epoll_driver::wait(request& asked, verdict why) noexcept {

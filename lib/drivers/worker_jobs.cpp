@@ -8,8 +8,8 @@
 #include <coronet/worker_pool.hpp>
 
 #include <cerrno>
+#include <exception>
 #include <new>
-#include <system_error>
 #include <utility>
 
 namespace coronet {
@@ -91,7 +91,7 @@ void worker_jobs::begin(
         kept->job = taken;
         try {
             return taken->begin(home.pool(), home, *kept);
-        } catch (const std::system_error&) { // there can be no pool here
+        } catch (const std::exception&) { // there can be no pool here
             refusal = operation::no_worker;
         }
         requests_.remove(*kept);

@@ -258,6 +258,35 @@ TEST_P(on_every_driver, sends_all_of_it_as_there_is_room) {
     EXPECT_GT(drained, 0U);
 }
 
+/// They wait for different things.
+TEST_P(on_every_driver, receives_beside_somebody_who_waits_for_errors) {
+    const unique_fd socket{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof own;
+    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&own), size), 0);
+    ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&own), &size), 0);
+    msghdr message{};
+    sample_operation for_errors{[&](io_uring_sqe& sqe) {
+        io_uring_prep_recvmsg(&sqe, socket.get(), &message, MSG_ERRQUEUE);
+    }};
+    loop.start(for_errors);
+    loop.run_once(time_point::min());
+    ASSERT_EQ(::sendto(socket.get(), "abc", 3, 0, reinterpret_cast<sockaddr*>(&own), size), 3);
+    for (int turns = 0; turns < 5; ++turns)
+        loop.run_once(time_point::min()); // the report comes, for nobody
+    EXPECT_EQ(
+        outcome_of([&](io_uring_sqe& sqe) {
+            io_uring_prep_recv(&sqe, socket.get(), room.data(), 8, 0);
+        }),
+        results{3}
+    );
+    EXPECT_FALSE(for_errors.ended());
+    for_errors.cancel();
+    run_until(loop, [&] { return for_errors.ended(); });
+}
+
 // ---- what cannot be asked not to wait ----
 
 TEST_P(on_every_driver, reads_an_eventfd_that_blocks) {
