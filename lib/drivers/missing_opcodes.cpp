@@ -4,6 +4,8 @@
 #include "../dispatcher.hpp"
 #include "plain_call.hpp"
 
+#include <coronet/detail/opcodes.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,12 +16,12 @@ namespace coronet {
 namespace {
 
 // Those that a plain call or a worker can stand in for, without a poll.
-constexpr std::array replaceable{IORING_OP_FSYNC,    IORING_OP_FALLOCATE,       IORING_OP_OPENAT,
-                                 IORING_OP_CLOSE,    IORING_OP_STATX,           IORING_OP_FADVISE,
-                                 IORING_OP_MADVISE,  IORING_OP_SYNC_FILE_RANGE, IORING_OP_SPLICE,
-                                 IORING_OP_TEE,      IORING_OP_SHUTDOWN,        IORING_OP_RENAMEAT,
-                                 IORING_OP_UNLINKAT, IORING_OP_MKDIRAT,         IORING_OP_SYMLINKAT,
-                                 IORING_OP_LINKAT,   IORING_OP_SOCKET};
+constexpr auto replaceable = std::to_array<unsigned>(
+    {IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_OPENAT, IORING_OP_CLOSE, IORING_OP_STATX,
+     IORING_OP_FADVISE, IORING_OP_MADVISE, IORING_OP_SYNC_FILE_RANGE, IORING_OP_SPLICE,
+     IORING_OP_TEE, IORING_OP_SHUTDOWN, IORING_OP_RENAMEAT, IORING_OP_UNLINKAT, IORING_OP_MKDIRAT,
+     IORING_OP_SYMLINKAT, IORING_OP_LINKAT, IORING_OP_SOCKET, detail::op_ftruncate}
+);
 
 } // namespace
 

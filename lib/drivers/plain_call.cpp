@@ -5,6 +5,8 @@
 
 #include "plain_call_detail.hpp"
 
+#include <coronet/detail/opcodes.hpp>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -84,6 +86,7 @@ outcome attempt(const io_uring_sqe& entry, progress& so_far) noexcept {
         return ended(perform(entry, so_far));
     case IORING_OP_FSYNC:
     case IORING_OP_FALLOCATE:
+    case detail::op_ftruncate:
     case IORING_OP_OPENAT:
     case IORING_OP_STATX:
     case IORING_OP_FADVISE:
@@ -148,6 +151,8 @@ std::int32_t perform(const io_uring_sqe& e, const progress& so_far) noexcept {
         return static_cast<std::int32_t>(synced(e));
     case IORING_OP_FALLOCATE:
         return static_cast<std::int32_t>(called(SYS_fallocate, e.fd, e.len, e.off, e.addr));
+    case detail::op_ftruncate:
+        return static_cast<std::int32_t>(called(SYS_ftruncate, e.fd, e.off));
     case IORING_OP_FADVISE:
         return static_cast<std::int32_t>(
             called(SYS_fadvise64, e.fd, e.off, std::uint64_t{e.len}, e.fadvise_advice)

@@ -5,6 +5,7 @@
 #include "faulty_ring.hpp"
 #include "unit/lib/ring_loop.hpp"
 
+#include <coronet/detail/opcodes.hpp>
 #include <coronet/scheduler.hpp>
 #include <coronet/stats.hpp>
 
@@ -19,7 +20,9 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace {
 
@@ -36,6 +39,7 @@ protected:
              {IORING_OP_OPENAT, IORING_OP_MKDIRAT, IORING_OP_UNLINKAT, IORING_OP_SOCKET,
               IORING_OP_SHUTDOWN, IORING_OP_SPLICE, IORING_OP_CLOSE, IORING_OP_FSYNC})
             faulty_ring::missing_opcodes.set(each);
+        faulty_ring::missing_opcodes.set(coronet::detail::op_ftruncate);
         options.driver = coronet::driver_choice::io_uring;
     }
     ~old_kernel() override {
@@ -81,6 +85,26 @@ TEST_F(old_kernel, that_lacks_opcodes_gives_the_same_results) {
     EXPECT_EQ(outcome_of(loop, [&](io_uring_sqe& sqe) { io_uring_prep_close(&sqe, fd); }), 0);
     EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
     EXPECT_EQ(outcome_of(loop, [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); }), 0);
+}
+
+TEST_F(old_kernel, that_lacks_an_opcode_without_a_name_in_old_headers_gives_the_same_results) {
+    scheduler loop{options};
+    const unique_fd file{::memfd_create("truncated", MFD_CLOEXEC)};
+    ASSERT_TRUE(file);
+    EXPECT_EQ(
+        outcome_of(
+            loop,
+            [&](io_uring_sqe& sqe) {
+                io_uring_prep_rw(
+                    coronet::detail::op_ftruncate, &sqe, file.get(), nullptr, 0, 12'345
+                );
+            }
+        ),
+        0
+    );
+    struct stat seen {};
+    ASSERT_EQ(::fstat(file.get(), &seen), 0);
+    EXPECT_EQ(seen.st_size, 12'345);
 }
 
 TEST_F(old_kernel, that_lacks_an_opcode_still_cancels_it) {

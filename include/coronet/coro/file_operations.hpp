@@ -9,7 +9,6 @@
 #pragma once
 
 #include <coronet/coro/operations.hpp>
-#include <coronet/pool_item.hpp>
 
 #include <cstdint>
 
@@ -52,49 +51,17 @@ private:
     std::uint64_t length_;
 };
 
-namespace detail {
-
-/// An operation that the kernel may be too old for, and says EINVAL of then. A worker makes the
-/// plain call, which gives the same error again if it was meant.
-class with_substitute : public awaited_operation {
-public:
-    result<void> await_resume() const noexcept { return nothing(); }
-
-protected:
-    with_substitute() noexcept = default;
-    void complete(std::int32_t res, std::uint32_t flags) noexcept override;
-    /// The system call: 0, or -1 and errno. On a worker.
-    [[nodiscard]] virtual int call() const noexcept = 0;
-
-private:
-    class substitute final : public pool_item {
-    public:
-        void stand_in_for(with_substitute& operation) noexcept;
-
-    private:
-        void execute() noexcept override;
-        void complete() noexcept override;
-        with_substitute* operation_ = nullptr;
-        int error_ = 0;
-    };
-    void finish(std::int32_t res) noexcept { awaited_operation::complete(res, 0); }
-
-    substitute substitute_;
-};
-
-} // namespace detail
-
 /// Cuts a file off, or extends it by zeros.
 ///
 /// Cancel: total.
 /// Kernel: IORING_OP_FTRUNCATE, 6.9; ftruncate(2).
-class [[nodiscard]] ftruncate : public detail::with_substitute {
+class [[nodiscard]] ftruncate : public coronet::detail::awaited_operation {
 public:
     ftruncate(int fd, std::uint64_t length) noexcept : fd_(fd), length_(length) {}
+    result<void> await_resume() const noexcept { return nothing(); }
 
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] int call() const noexcept override;
     [[nodiscard]] subject on() const noexcept override { return {fd_, 0}; }
     [[nodiscard]] std::string_view name() const noexcept override { return "ftruncate"; }
     int fd_;
@@ -151,14 +118,14 @@ private:
 /// Cancel: total.
 /// Lifetime: `path` outlives the await.
 /// Kernel: IORING_OP_MKDIRAT, 5.15; mkdirat(2).
-class [[nodiscard]] mkdirat : public detail::with_substitute {
+class [[nodiscard]] mkdirat : public coronet::detail::awaited_operation {
 public:
     mkdirat(int directory, const char* path, mode_t mode = 0777) noexcept
         : directory_(directory), path_(path), mode_(mode) {}
+    result<void> await_resume() const noexcept { return nothing(); }
 
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] int call() const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "mkdirat"; }
     int directory_;
     const char* path_;
@@ -171,14 +138,14 @@ private:
 /// Cancel: total.
 /// Lifetime: both paths outlive the await.
 /// Kernel: IORING_OP_LINKAT, 5.15; linkat(2).
-class [[nodiscard]] linkat : public detail::with_substitute {
+class [[nodiscard]] linkat : public coronet::detail::awaited_operation {
 public:
     linkat(place_name from, place_name to, int flags = 0) noexcept
         : from_(from), to_(to), flags_(flags) {}
+    result<void> await_resume() const noexcept { return nothing(); }
 
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] int call() const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "linkat"; }
     place_name from_;
     place_name to_;
