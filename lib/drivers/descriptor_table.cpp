@@ -41,7 +41,7 @@ void request_queue::erase(request& gone) noexcept {
     gone.previous = gone.next = nullptr;
 }
 
-request_queue& descriptor::queue(request::place where) noexcept {
+request_queue& watched_descriptor::queue(request::place where) noexcept {
     CORONET_ASSERT(where != request::place::nowhere);
     if (where == request::place::readers) return readers;
     return where == request::place::writers ? writers : watchers;
@@ -55,7 +55,7 @@ int descriptor_table::wait(request& waiting, request::place where) noexcept {
     const auto index = static_cast<std::size_t>(fd);
     try {
         if (index >= all_.size()) all_.resize(std::max({index + 1, 2 * all_.size(), {64}}));
-        descriptor& at = all_[index];
+        watched_descriptor& at = all_[index];
         if (at.registered && at.closings == detail::closed_descriptors::count(fd))
             trust(fd, at);
         else if (const int error = watch(fd, at); error < 0)
@@ -75,13 +75,13 @@ void descriptor_table::leave(request& waiting) noexcept {
 }
 
 void descriptor_table::forget(int fd) noexcept {
-    descriptor* const at = find(fd);
+    watched_descriptor* const at = find(fd);
     if (!at) return;
     CORONET_ASSERT(!at->waited_on());
     at->registered = false;
 }
 
-int descriptor_table::watch(int fd, descriptor& at) noexcept {
+int descriptor_table::watch(int fd, watched_descriptor& at) noexcept {
     const std::uint32_t closings = detail::closed_descriptors::count(fd);
     const int error = set_.watch(fd, at.registered);
     at.registered = error == 0;
@@ -94,13 +94,13 @@ int descriptor_table::watch(int fd, descriptor& at) noexcept {
 // ---- the audit ----
 
 /// Registered long ago, under this number: true, unless somebody has closed it behind our back.
-void descriptor_table::trust(int fd, descriptor& at) noexcept {
+void descriptor_table::trust(int fd, watched_descriptor& at) noexcept {
     at.trusted_since = turn_;
     if (!at.in_audit) remember(fd, at);
 }
 
 /// Without memory for it nobody looks: it is for those who close behind our back.
-void descriptor_table::remember(int fd, descriptor& at) noexcept {
+void descriptor_table::remember(int fd, watched_descriptor& at) noexcept {
     try {
         audited_.push_back({fd, turn_});
         at.in_audit = true;
@@ -111,7 +111,7 @@ void descriptor_table::remember(int fd, descriptor& at) noexcept {
 void descriptor_table::audit_old() noexcept {
     while (first_audited_ < audited_.size() && turn_ - audited_[first_audited_].turn >= long_wait) {
         const int fd = audited_[first_audited_++].fd;
-        descriptor& at = all_[static_cast<std::size_t>(fd)];
+        watched_descriptor& at = all_[static_cast<std::size_t>(fd)];
         at.in_audit = false;
         if (at.waited_on() && turn_ - at.trusted_since >= long_wait)
             check(fd);
@@ -137,7 +137,7 @@ void descriptor_table::audit_all() noexcept {
 
 /// What waits there is tried again if it is ready: a report follows.
 void descriptor_table::check(int fd) noexcept {
-    descriptor& at = all_[static_cast<std::size_t>(fd)];
+    watched_descriptor& at = all_[static_cast<std::size_t>(fd)];
     if (at.waited_on()) static_cast<void>(watch(fd, at));
 }
 

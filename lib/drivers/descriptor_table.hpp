@@ -35,7 +35,7 @@ private:
     request* last_ = nullptr;
 };
 
-struct descriptor {
+struct watched_descriptor {
     request_queue readers;
     request_queue writers;
     request_queue watchers;
@@ -71,7 +71,7 @@ public:
     explicit descriptor_table(readiness& set) noexcept : set_(set) {}
 
     /// Null if nobody has ever waited on it.
-    [[nodiscard]] descriptor* find(int fd) noexcept {
+    [[nodiscard]] watched_descriptor* find(int fd) noexcept {
         const auto index = static_cast<std::size_t>(fd);
         return index < all_.size() ? &all_[index] : nullptr;
     }
@@ -95,14 +95,14 @@ private:
         int fd;
         std::uint32_t turn;
     };
-    int watch(int fd, descriptor& at) noexcept;
-    void trust(int fd, descriptor& at) noexcept;
-    void remember(int fd, descriptor& at) noexcept;
+    int watch(int fd, watched_descriptor& at) noexcept;
+    void trust(int fd, watched_descriptor& at) noexcept;
+    void remember(int fd, watched_descriptor& at) noexcept;
     void audit_old() noexcept;
     void check(int fd) noexcept;
 
     readiness& set_;
-    std::vector<descriptor> all_;
+    std::vector<watched_descriptor> all_;
     std::vector<audited> audited_; // from first_audited_ on, the oldest first
     std::size_t first_audited_ = 0;
     std::uint32_t turn_ = 0;

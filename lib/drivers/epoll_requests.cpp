@@ -31,7 +31,7 @@ bool has_found_nothing(const request_queue& queue) noexcept {
 }
 
 /// Those before it would have what comes first; or nothing is there.
-bool has_to_queue(const io_uring_sqe& entry, const descriptor& at) noexcept {
+bool has_to_queue(const io_uring_sqe& entry, const watched_descriptor& at) noexcept {
     switch (entry.opcode) {
     case IORING_OP_RECV:
         if (at.drained && at.registered && entry.msg_flags == 0) return true;
@@ -47,7 +47,9 @@ bool has_to_queue(const io_uring_sqe& entry, const descriptor& at) noexcept {
     }
 }
 
-void note_received(descriptor& at, const io_uring_sqe& entry, const outcome& came) noexcept {
+void note_received(
+    watched_descriptor& at, const io_uring_sqe& entry, const outcome& came
+) noexcept {
     if (entry.opcode == IORING_OP_RECV && came.what == verdict::ended && entry.msg_flags == 0)
         at.note_received(came.res, entry.len);
 }
@@ -58,7 +60,7 @@ void note_received(descriptor& at, const io_uring_sqe& entry, const outcome& cam
 
 void epoll_driver::begin(const io_uring_sqe& entry) noexcept {
     progress so_far;
-    descriptor* const at = descriptors_.find(entry.fd);
+    watched_descriptor* const at = descriptors_.find(entry.fd);
     outcome came{
         place_for(entry, verdict::soon) == request::place::writers ? verdict::when_writable
                                                                    : verdict::when_readable};
@@ -86,7 +88,7 @@ void epoll_driver::keep(const io_uring_sqe& entry, const progress& so_far, verdi
 /// so as to tell it once.
 void epoll_driver::begin_multishot(const io_uring_sqe& entry) noexcept {
     const bool polls = entry.opcode == IORING_OP_POLL_ADD;
-    const descriptor* const before = descriptors_.find(entry.fd);
+    const watched_descriptor* const before = descriptors_.find(entry.fd);
     const bool is_new = !before || !before->registered;
     request* const kept = requests_.add(entry, {});
     if (!kept) return complete(entry, -ENOMEM);
@@ -154,7 +156,7 @@ std::int32_t epoll_driver::cancel(std::uint64_t id) noexcept {
 
 /// They cannot hold on to the file as the kernel's would, and may not meet the next one.
 void epoll_driver::end_all_on(int fd) noexcept {
-    descriptor* const at = descriptors_.find(fd);
+    watched_descriptor* const at = descriptors_.find(fd);
     if (!at) return;
     for (request_queue* queue : {&at->readers, &at->writers, &at->watchers})
         while (request* const left = queue->front())
@@ -166,7 +168,7 @@ void epoll_driver::end_all_on(int fd) noexcept {
 
 void epoll_driver::serve(int fd, std::uint32_t events) noexcept {
     constexpr std::uint32_t to_all = EPOLLERR | EPOLLHUP;
-    if (descriptor* const at = descriptors_.find(fd)) at->note_report(events);
+    if (watched_descriptor* const at = descriptors_.find(fd)) at->note_report(events);
     if (events & (to_all | EPOLLIN | EPOLLPRI | EPOLLRDHUP))
         serve_queue(fd, request::place::readers);
     if (events & (to_all | EPOLLOUT)) serve_queue(fd, request::place::writers);
@@ -176,7 +178,7 @@ void epoll_driver::serve(int fd, std::uint32_t events) noexcept {
 /// Everybody in the queue, in its order. When the first one finds nothing the others would not
 /// either, unless they look elsewhere.
 void epoll_driver::serve_queue(int fd, request::place which) noexcept {
-    descriptor* const at = descriptors_.find(fd);
+    watched_descriptor* const at = descriptors_.find(fd);
     if (!at) return;
     bool empty = false;
     for (request* each = at->queue(which).front(); each;) {
@@ -211,7 +213,7 @@ outcome epoll_driver::attempt_multishot(request& asked) noexcept {
 }
 
 void epoll_driver::serve_soon(int fd) noexcept {
-    descriptor* const at = descriptors_.find(fd);
+    watched_descriptor* const at = descriptors_.find(fd);
     if (!at || at->served_soon) return;
     at->served_soon = true;
     soon_.push_back(fd);

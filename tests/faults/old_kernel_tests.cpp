@@ -36,8 +36,9 @@ class old_kernel : public ::testing::Test {
 protected:
     old_kernel() {
         for (const unsigned each :
-             {IORING_OP_OPENAT, IORING_OP_MKDIRAT, IORING_OP_UNLINKAT, IORING_OP_SOCKET,
-              IORING_OP_SHUTDOWN, IORING_OP_SPLICE, IORING_OP_CLOSE, IORING_OP_FSYNC})
+             {IORING_OP_OPENAT, IORING_OP_MKDIRAT, IORING_OP_LINKAT, IORING_OP_UNLINKAT,
+              IORING_OP_SOCKET, IORING_OP_SHUTDOWN, IORING_OP_SPLICE, IORING_OP_CLOSE,
+              IORING_OP_FSYNC})
             faulty_ring::missing_opcodes.set(each);
         faulty_ring::missing_opcodes.set(coronet::detail::op_ftruncate);
         options.driver = coronet::driver_choice::io_uring;
@@ -72,6 +73,15 @@ TEST_F(old_kernel, that_lacks_opcodes_gives_the_same_results) {
         0
     );
     EXPECT_EQ(outcome_of(loop, make), 0);
+    EXPECT_EQ(
+        outcome_of(
+            loop,
+            [&](io_uring_sqe& sqe) {
+                io_uring_prep_linkat(&sqe, AT_FDCWD, folder.c_str(), AT_FDCWD, folder.c_str(), 0);
+            }
+        ),
+        -EEXIST
+    );
     ::rmdir(folder.c_str());
 
     const int fd = outcome_of(loop, [](io_uring_sqe& sqe) {

@@ -187,24 +187,6 @@ TYPED_TEST(file_change, that_was_interrupted_is_made_again) {
     EXPECT_EQ(this->script.count(TypeParam::opcode), 2u);
 }
 
-// ---- kernels that do not know them ----
-
-template <class Kind>
-class file_change_of_late : public file_change<Kind> {};
-using late_kinds = ::testing::Types<making_a_directory, linking, truncating>;
-TYPED_TEST_SUITE(file_change_of_late, late_kinds, kind_name);
-
-TYPED_TEST(file_change_of_late, is_made_otherwise_where_the_kernel_does_not_know_it) {
-    this->script.on(TypeParam::opcode).complete(-EINVAL);
-    EXPECT_EQ(this->finish(outcome_of(this->kind.start())), std::error_code{});
-    EXPECT_TRUE(this->kind.done());
-}
-
-TYPED_TEST(file_change_of_late, fails_otherwise_where_the_kernel_does_not_know_it) {
-    this->script.on(TypeParam::opcode).complete(-EINVAL);
-    EXPECT_EQ(this->finish(outcome_of(this->kind.fail())), TypeParam::error);
-}
-
 // ---- what is special ----
 
 task<std::error_code> name_it(int file, std::string name) {

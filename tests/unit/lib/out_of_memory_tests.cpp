@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 
@@ -25,13 +26,16 @@ using coronet::time_point;
 using coronet::timer_queue;
 using coronet::testing::alarm;
 
-/// From here on the system gives this process no more.
+/// From here on the system gives this process no more, and there is nothing left to be used again.
 void use_memory_up() {
     rlim_t pages = 0;
     std::ifstream{"/proc/self/statm"} >> pages;
     const rlim_t all = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
     const rlimit limit{all, all};
     ASSERT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
+    for (std::size_t size = 1 << 20; size >= 64; size /= 2)
+        while (void* volatile taken = std::malloc(size)) // NOLINT(*-no-malloc)
+            static_cast<void>(taken);
 }
 
 void arm_more_than_there_is_memory_for() {

@@ -31,7 +31,7 @@ constexpr int file_count = 10'000;
 #endif
 constexpr std::size_t in_flight = 64;
 constexpr unsigned kernel_workers_each = 4;
-constexpr unsigned pool_workers = 4;
+constexpr unsigned pool_workers_each = 4;
 
 std::string content_of(int file) {
     const auto size = static_cast<std::size_t>(file) * 37 % 9'000;
@@ -88,13 +88,14 @@ TEST(ten_thousand_files, are_copied_64_at_a_time_by_a_few_threads) {
     run_options options;
     options.scheduler.kernel_workers_bounded = kernel_workers_each;
     options.scheduler.kernel_workers_unbounded = kernel_workers_each;
-    options.scheduler.workers.bounded_max = pool_workers;
+    options.scheduler.workers.bounded_max = pool_workers_each;
+    options.scheduler.workers.unbounded_max = pool_workers_each;
     run(with_scope(copy_all, &all), options);
 
     EXPECT_EQ(all.failed, 0);
     EXPECT_EQ(count_of_equal_copies(where), file_count);
-    // This one, the pool's, the kernel's of both kinds, and one of a sanitizer perhaps.
-    EXPECT_LE(all.most_threads, 1 + pool_workers + std::size_t{2} * kernel_workers_each + 1);
+    // This one, the pool's and the kernel's of both kinds, and one of a sanitizer perhaps.
+    EXPECT_LE(all.most_threads, 1 + 2 * (pool_workers_each + kernel_workers_each) + 1);
     // Two for each copy, and what a scheduler needs.
     EXPECT_LE(all.most_descriptors, descriptors + 2 * in_flight + 8);
     EXPECT_EQ(open_file_count(), descriptors);
