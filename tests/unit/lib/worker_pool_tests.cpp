@@ -166,8 +166,8 @@ TEST_F(pool_in_virtual_time, W2_a_worker_that_blocks_is_replaced_at_once) {
 
 TEST_F(pool_in_virtual_time, W2_a_queue_that_has_not_moved_for_5_ms_gets_another_worker) {
     pool.submit(items[0], loop, pool_account::bounded);
+    until([&] { return items[0].runs(); }); // else the queue moves when it is taken
     pool.submit(items[1], loop, pool_account::bounded);
-    until([&] { return items[0].runs(); });
     turn();
     pass(4ms);
     EXPECT_EQ(pool.stats().created, 1U);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // A process with a name service of its own: /etc/hosts and /etc/resolv.conf are ours, and so is the
-// name server, which is silent or knows nobody. Only in a process that exists for that.
+// name server, which is silent or knows nobody, in a network of its own. Only in a process that
+// exists for that.
 #pragma once
 
 #include "support/temporary_directory.hpp"
@@ -10,14 +11,17 @@
 
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 
@@ -29,7 +33,7 @@ public:
         const auto own_hosts = files_.put("hosts", hosts);
         const auto resolv =
             files_.put("resolv.conf", "nameserver 127.0.0.77\noptions timeout:30 attempts:5\n");
-        possible_ = ::unshare(CLONE_NEWNS) == 0 &&
+        possible_ = ::unshare(CLONE_NEWNS | CLONE_NEWNET) == 0 && switch_loopback_on() &&
                     ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                     ::mount(own_hosts.c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr) == 0 &&
                     ::mount(resolv.c_str(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0 &&
@@ -56,6 +60,13 @@ public:
     }
 
 private:
+    static bool switch_loopback_on() {
+        const unique_fd any{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+        ifreq loopback{};
+        std::strcpy(loopback.ifr_name, "lo");
+        loopback.ifr_flags = IFF_UP;
+        return ::ioctl(any.get(), SIOCSIFFLAGS, &loopback) == 0;
+    }
     bool listen() {
         sockaddr_in at{};
         at.sin_family = AF_INET;
