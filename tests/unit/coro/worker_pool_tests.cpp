@@ -22,6 +22,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <semaphore>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -208,11 +209,19 @@ TEST(pool_run, that_loses_is_asked_and_waited_for) {
 
 // ---- the end ----
 
+task<void> hold_up(std::vector<int>* key, std::binary_semaphore* until) {
+    const auto wait = [](std::binary_semaphore* gate) { gate->acquire(); };
+    auto done = co_await pool_here().run_serialized(key, wait, until);
+    done.value();
+}
 task<void> drain_then_shut_down(scope children, std::vector<int>* numbers) {
     worker_pool& pool = pool_here();
+    std::binary_semaphore gate{0};
+    children.spawn(hold_up, numbers, &gate);
     children.spawn(append_all, numbers, 20);
-    while (pool.item_count() == 0)
+    while (pool.item_count() < 21)
         co_await pause();
+    gate.release();
     auto idle = co_await pool.drain();
     EXPECT_TRUE(idle);
     EXPECT_EQ(numbers->size(), 20U);
