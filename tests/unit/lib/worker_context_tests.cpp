@@ -216,6 +216,7 @@ std::string pending() {
     return ::sigismember(&all, SIGUSR2) == 1 ? "pending" : "none";
 }
 
+#ifndef __SANITIZE_ADDRESS__ // it gives every thread one of its own
 bool take_another_stack() {
     static std::vector<char> memory(64 * 1024);
     stack_t stack{};
@@ -228,6 +229,7 @@ std::string other_stack() {
     ::sigaltstack(nullptr, &stack);
     return (stack.ss_flags & SS_DISABLE) != 0 ? "none" : "one";
 }
+#endif
 
 std::string parent_death_signal() {
     int signal = 0;
@@ -271,7 +273,9 @@ std::vector<row> all_rows() {
         {"rounding of floating point", [] { return std::fesetround(FE_UPWARD) == 0; },
          [] { return std::to_string(std::fegetround()); }},
         {"pending signals", leave_a_signal_pending, pending, false},
+#ifndef __SANITIZE_ADDRESS__
         {"alternate signal stack", take_another_stack, other_stack, false},
+#endif
         {"parent death signal", [] { return ::prctl(PR_SET_PDEATHSIG, SIGUSR2) == 0; },
          parent_death_signal, false},
         {"thread keyring", [] { return thread_keyring(1) > 0; },
