@@ -12,6 +12,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -45,21 +47,30 @@ void tell_of_ring(const driver& made, const char* rest) {
     tell_once(losses.empty(), losses.empty() ? what : what + "; " + losses);
 }
 
-/// What was found when the first scheduler asked; a filter that came later shows in the set-up.
-const kernel_probe& probed() {
-    static const kernel_probe found = probe_kernel();
-    return found;
-}
-
 /// The kernel's doing. Anything else that stops a ring is the caller's to know.
 bool forbids_rings(const std::error_code& why) {
     return why == std::errc::function_not_supported || why == std::errc::operation_not_permitted ||
            why == std::errc::permission_denied || why == std::errc::not_enough_memory;
 }
+std::error_code code_of(const kernel_probe& found) {
+    return {found.error, std::generic_category()};
+}
+
+/// What was found when the first scheduler asked; a filter that came later shows in the set-up.
+/// What may be otherwise next time, as having no descriptor left, is looked for again.
+kernel_probe probed() {
+    static std::mutex mutex;
+    static std::optional<kernel_probe> kept;
+    const std::scoped_lock lock{mutex};
+    if (kept) return *kept;
+    kernel_probe found = probe_kernel();
+    if (found.error == 0 || forbids_rings(code_of(found))) kept = found;
+    return found;
+}
 
 std::unique_ptr<driver> named_ring(const scheduler_options& options) {
-    if (const kernel_probe& found = probed(); found.error != 0)
-        throw std::system_error(found.error, std::generic_category(), found.problem);
+    if (const kernel_probe found = probed(); found.error != 0)
+        throw std::system_error(code_of(found), found.problem);
     auto made = make_uring_driver(options);
     tell_of_ring(*made, ", as demanded");
     return made;
@@ -74,8 +85,10 @@ std::unique_ptr<driver> epoll_instead(const scheduler_options& options, const st
 }
 
 std::unique_ptr<driver> best_driver(const scheduler_options& options) {
-    if (const kernel_probe& found = probed(); found.error != 0)
+    if (const kernel_probe found = probed(); found.error != 0) {
+        if (!forbids_rings(code_of(found))) throw std::system_error(code_of(found), found.problem);
         return epoll_instead(options, found.problem);
+    }
     try {
         auto made = make_uring_driver(options);
         tell_of_ring(*made, "");

@@ -5,11 +5,14 @@
 #include <coronet/detail/closed_descriptors.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <new>
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace coronet {
@@ -18,11 +21,20 @@ namespace {
 // Turns after which a wait on an old registration has become a long one.
 constexpr std::uint32_t long_wait = 64;
 
-bool is_tcp(int fd) noexcept {
-    int protocol = 0;
-    socklen_t size = sizeof protocol;
-    return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-           protocol == IPPROTO_TCP;
+int option(int fd, int level, int which) noexcept {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, level, which, &value, &size) == 0 ? value : -1;
+}
+bool has_upper_layer(int fd) noexcept {
+    std::array<char, 16> name{};
+    socklen_t size = name.size();
+    return ::getsockopt(fd, IPPROTO_TCP, TCP_ULP, name.data(), &size) == 0 && size > 0;
+}
+/// A receive takes all there is: there are no records (kTLS), and no amount to wait for.
+bool is_plain_tcp(int fd) noexcept {
+    return option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
+           option(fd, SOL_SOCKET, SO_RCVLOWAT) == 1 && !has_upper_layer(fd);
 }
 } // namespace
 
@@ -54,6 +66,7 @@ int descriptor_table::wait(request& waiting, request::place where) noexcept {
     if (fd < 0) return -EBADF;
     const auto index = static_cast<std::size_t>(fd);
     try {
+        if (index >= all_.size() && ::fcntl(fd, F_GETFD) < 0) return -EBADF;
         if (index >= all_.size()) all_.resize(std::max({index + 1, 2 * all_.size(), {64}}));
         watched_descriptor& at = all_[index];
         if (at.registered && at.closings == detail::closed_descriptors::count(fd))
@@ -78,6 +91,7 @@ void descriptor_table::forget(int fd) noexcept {
     watched_descriptor* const at = find(fd);
     if (!at) return;
     CORONET_ASSERT(!at->waited_on());
+    if (at->registered) set_.forget(fd); // another holder of the file would be reported for ever
     at->registered = false;
 }
 
@@ -86,7 +100,7 @@ int descriptor_table::watch(int fd, watched_descriptor& at) noexcept {
     const int error = set_.watch(fd, at.registered);
     at.registered = error == 0;
     at.closings = closings;
-    at.is_tcp = at.registered && is_tcp(fd);
+    at.is_plain_tcp = at.registered && is_plain_tcp(fd);
     at.calm = at.drained = false;
     return error;
 }
@@ -138,7 +152,8 @@ void descriptor_table::audit_all() noexcept {
 /// What waits there is tried again if it is ready: a report follows.
 void descriptor_table::check(int fd) noexcept {
     watched_descriptor& at = all_[static_cast<std::size_t>(fd)];
-    if (at.waited_on()) static_cast<void>(watch(fd, at));
+    if (!at.waited_on() || set_.is_watched(fd)) return;
+    static_cast<void>(watch(fd, at));
 }
 
 } // namespace coronet

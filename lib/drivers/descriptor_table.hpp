@@ -44,7 +44,7 @@ struct watched_descriptor {
     bool registered = false;
     bool in_audit = false;
     bool served_soon = false; // in the driver's list of those that have more to do
-    bool is_tcp = false;
+    bool is_plain_tcp = false;
     bool calm = false;    // the last report told of nothing but data and room
     bool drained = false; // there is nothing to receive until the next report
 
@@ -53,7 +53,7 @@ struct watched_descriptor {
     /// told of an end, an error or urgent data: those stop a receive too. (Nor on other sockets: a
     /// unix one stops at descriptors, a TLS one at records.)
     void note_received(std::int64_t size, std::int64_t room) noexcept {
-        drained = registered && is_tcp && calm && size > 0 && size < room;
+        drained = registered && is_plain_tcp && calm && size > 0 && size < room;
     }
     void note_report(std::uint32_t events) noexcept {
         drained = false;

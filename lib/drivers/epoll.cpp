@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <ctime>
-#include <utility>
+#include <new>
 
 #include <sys/socket.h>
 
@@ -32,7 +33,6 @@ epoll_driver::epoll_driver(const scheduler_options& options)
     reserve_ = std::max(1U, mask_ / 16);
     end_ = mask_ + 1 - reserve_;
     completed_.reserve(2 * window_.size());
-    delivering_.reserve(2 * window_.size());
 }
 
 void epoll_driver::enable() {
@@ -44,9 +44,10 @@ void epoll_driver::enable() {
 
 void epoll_driver::submit_and_wait(time_point deadline) noexcept {
     descriptors_.next_turn();
+    job_begun_ = false;
     execute_filled();
     serve_those_interrupted();
-    const bool has_more = !completed_.empty() || !soon_.empty();
+    const bool has_more = !completed_.empty() || !soon_.empty() || job_begun_ || consumed_ != tail_;
     if (has_more && ++turns_unlooked_ < turns_without_look) return;
     turns_unlooked_ = 0;
     look(has_more ? time_point::min() : deadline);
@@ -71,10 +72,25 @@ void epoll_driver::make_room() noexcept {
 
 void epoll_driver::execute_filled() noexcept {
     owner_.require();
-    while (consumed_ != tail_)
+    while (consumed_ != tail_) {
+        if (!room_for_completion()) return; // it stays where it is
         execute(window_[consumed_++ & mask_]);
+    }
     consumed_ = tail_ = 0; // the same entries again: those are in the cache
     end_ = mask_ + 1 - reserve_;
+}
+
+/// What begins has a completion some day, as all that is under way: none may lack memory then.
+bool epoll_driver::room_for_completion() noexcept {
+    const std::size_t wanted = completed_.size() + requests_.size() + jobs_.size() + 1;
+    if (wanted <= completed_.capacity()) [[likely]]
+        return true;
+    try {
+        completed_.reserve(2 * wanted);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
 }
 
 void epoll_driver::execute(const io_uring_sqe& entry) noexcept {
@@ -101,14 +117,15 @@ void epoll_driver::complete(
 
 void epoll_driver::reap(dispatcher& sink) noexcept {
     // A completion may fill entries: what they come to belongs to the next turn.
-    std::swap(completed_, delivering_);
-    for (const completion& each : delivering_) {
+    const std::size_t count = completed_.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        const completion each = completed_[i];
         if (each.id == cancel_answer_id)
             sink.cancel_answered(each.res);
         else
             sink.deliver(each.id, each.res, each.flags);
     }
-    delivering_.clear();
+    completed_.erase(completed_.begin(), completed_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 // ---- the rest ----

@@ -60,6 +60,7 @@ public:
 
 private:
     void make_room() noexcept override;
+    [[nodiscard]] bool room_for_completion() noexcept;
 
     // ---- entries (epoll.cpp) ----
     void execute_filled() noexcept;
@@ -76,6 +77,7 @@ private:
     void wait(request& asked, plain_call::verdict why) noexcept;
     void end(request& asked, std::int32_t res) noexcept;
     void move_to_worker(request& asked) noexcept;
+    void begin_job(const io_uring_sqe& entry, const progress& so_far) noexcept;
     [[nodiscard]] std::int32_t cancel(std::uint64_t id) noexcept;
     void end_all_on(int fd) noexcept;
 
@@ -92,13 +94,13 @@ private:
     descriptor_table descriptors_;
     request_table requests_;
     std::vector<io_uring_sqe> window_;
-    std::vector<completion> completed_;
-    std::vector<completion> delivering_;
+    std::vector<completion> completed_; // room for all that can end is made before it begins
     worker_jobs jobs_{completed_};
     std::vector<int> soon_; // descriptors that were left for the sake of others
     std::vector<int> soon_now_;
     unsigned consumed_ = 0;
     unsigned turns_unlooked_ = 0;
+    bool job_begun_ = false; // since the loop has looked what is ready, and at its timers
     const bool movable_owner_;
     bool enabled_ = false;
 };

@@ -71,7 +71,7 @@ void epoll_driver::begin(const io_uring_sqe& entry) noexcept {
     if (came.what == verdict::ended) [[likely]]
         complete(entry, came.res);
     else if (came.what == verdict::on_a_worker)
-        jobs_.begin(*loop_, entry, so_far);
+        begin_job(entry, so_far);
     else
         keep(entry, so_far, came.what);
 }
@@ -94,12 +94,15 @@ void epoll_driver::begin_multishot(const io_uring_sqe& entry) noexcept {
     if (!kept) return complete(entry, -ENOMEM);
     const auto where = polls ? request::place::watchers : request::place::readers;
     const int error = descriptors_.wait(*kept, where);
-    if (error == -EPERM && polls)
-        end(*kept, plain_call::attempt_poll(entry).res); // a file: ready, and nothing changes that
-    else if (error < 0)
+    if (error == -EPERM && polls) { // a file: ready, and nothing changes that
+        const outcome came = plain_call::attempt_poll(entry);
+        end(*kept, came.what == verdict::ended ? came.res : -EINVAL);
+    } else if (error < 0)
         end(*kept, error == -EPERM ? -ENOTSOCK : error);
-    else if (!polls || !is_new)
+    else if (!polls)
         settle(*kept, attempt(*kept));
+    else if (!is_new)
+        static_cast<void>(ready_.watch(entry.fd, true)); // one report, with one that is under way
 }
 
 // ---- go on ----
@@ -143,8 +146,14 @@ void epoll_driver::end(request& asked, std::int32_t res) noexcept {
 
 void epoll_driver::move_to_worker(request& asked) noexcept {
     descriptors_.leave(asked);
-    jobs_.begin(*loop_, *asked.entry, asked.so_far);
+    begin_job(*asked.entry, asked.so_far);
     requests_.remove(asked);
+}
+
+/// It may end at once, or arm a timer: the loop looks before it sleeps.
+void epoll_driver::begin_job(const io_uring_sqe& entry, const progress& so_far) noexcept {
+    job_begun_ = true;
+    jobs_.begin(*loop_, entry, so_far);
 }
 
 std::int32_t epoll_driver::cancel(std::uint64_t id) noexcept {
@@ -204,6 +213,7 @@ outcome epoll_driver::attempt_multishot(request& asked) noexcept {
     const bool polls = asked.entry->opcode == IORING_OP_POLL_ADD;
     constexpr int budget = 64;
     for (int count = 0; count < budget; ++count) {
+        if (!room_for_completion()) return {verdict::soon};
         const outcome came = plain_call::attempt(*asked.entry, asked.so_far);
         if (came.what != verdict::ended || came.res < 0) return came;
         complete(*asked.entry, came.res, IORING_CQE_F_MORE);
@@ -215,8 +225,12 @@ outcome epoll_driver::attempt_multishot(request& asked) noexcept {
 void epoll_driver::serve_soon(int fd) noexcept {
     watched_descriptor* const at = descriptors_.find(fd);
     if (!at || at->served_soon) return;
-    at->served_soon = true;
-    soon_.push_back(fd);
+    try {
+        soon_.push_back(fd);
+        at->served_soon = true;
+    } catch (const std::bad_alloc&) { // what is ready is reported again
+        static_cast<void>(ready_.watch(fd, true));
+    }
 }
 
 void epoll_driver::serve_those_interrupted() noexcept {

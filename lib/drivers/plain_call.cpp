@@ -30,7 +30,7 @@ std::int64_t splice(const io_uring_sqe& entry) noexcept {
     loff_t out = 0;
     return called(
         SYS_splice, entry.splice_fd_in, offset_in(in, entry.splice_off_in), entry.fd,
-        offset_in(out, entry.off), std::size_t{entry.len}, entry.splice_flags
+        offset_in(out, entry.off), std::size_t{entry.len}, entry.splice_flags | SPLICE_F_NONBLOCK
     );
 }
 

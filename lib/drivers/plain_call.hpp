@@ -45,6 +45,8 @@ struct outcome {
 
 /// Whether it has a completion each time, and goes on.
 [[nodiscard]] bool is_multishot(const io_uring_sqe& entry) noexcept;
+/// Whether it is always ready: what it waits for is a device. O_NONBLOCK means nothing there.
+[[nodiscard]] bool is_file(int fd) noexcept;
 /// Whether it works on something else than the data that others on its descriptor wait for.
 [[nodiscard]] bool is_out_of_band(const io_uring_sqe& entry) noexcept;
 

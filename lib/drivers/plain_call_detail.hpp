@@ -7,6 +7,7 @@
 #include "plain_call.hpp"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 #include <sys/syscall.h>
@@ -30,6 +31,9 @@ template <class T>
 [[nodiscard]] T* at(std::uint64_t address) noexcept {
     return reinterpret_cast<T*>(address); // NOLINT(performance-no-int-to-ptr): that is the format
 }
+
+/// What one call transfers at most: MAX_RW_COUNT.
+inline constexpr std::size_t transfer_max = 0x7ffff000;
 
 /// How often one entry is served before the others have their turn.
 inline constexpr int budget = 16;

@@ -48,12 +48,15 @@ public:
 private:
     void skip(const iovec* parts, std::size_t count, std::size_t done) noexcept {
         count_ = 0;
-        for (; count > 0 && count_ < own_.size(); --count, ++parts) {
+        std::size_t room = transfer_max - std::min(done, transfer_max);
+        for (; room > 0 && count > 0 && count_ < own_.size(); --count, ++parts) {
             const std::size_t skipped = std::min(done, parts->iov_len);
             done -= skipped;
-            if (skipped < parts->iov_len)
-                own_[count_++] = {
-                    static_cast<std::byte*>(parts->iov_base) + skipped, parts->iov_len - skipped};
+            if (skipped < parts->iov_len) {
+                const std::size_t size = std::min(parts->iov_len - skipped, room);
+                own_[count_++] = {static_cast<std::byte*>(parts->iov_base) + skipped, size};
+                room -= size;
+            }
         }
     }
 
@@ -102,9 +105,17 @@ bool is_non_blocking(int fd) noexcept {
     return flags >= 0 && (flags & O_NONBLOCK) != 0;
 }
 
+/// RWF_NOWAIT does not keep these from waiting for the device.
+bool waits_for_device(const io_uring_sqe& entry) noexcept {
+    if (own_flags(entry) & (RWF_DSYNC | RWF_SYNC | RWF_HIPRI)) return is_file(entry.fd);
+    const int flags = ::fcntl(entry.fd, F_GETFL);
+    return flags >= 0 && (flags & (O_DIRECT | O_DSYNC)) != 0 && is_file(entry.fd);
+}
+
 /// The kernel cannot be told not to wait here.
 outcome attempt_blocking(const io_uring_sqe& entry, const progress& so_far) noexcept {
     const verdict later = writes(entry) ? verdict::when_writable : verdict::when_readable;
+    if (is_file(entry.fd)) return {verdict::on_a_worker};
     if (is_non_blocking(entry.fd)) {
         bool at_offset = false;
         const auto res = call_once(entry, so_far, at_offset, own_flags(entry));
@@ -116,20 +127,25 @@ outcome attempt_blocking(const io_uring_sqe& entry, const progress& so_far) noex
 
 } // namespace
 
+bool is_file(int fd) noexcept {
+    struct ::stat seen {};
+    return ::fstat(fd, &seen) == 0 && (S_ISREG(seen.st_mode) || S_ISBLK(seen.st_mode));
+}
+
 outcome attempt_read_or_write(const io_uring_sqe& entry, progress& so_far) noexcept {
     const verdict later = writes(entry) ? verdict::when_writable : verdict::when_readable;
+    if (so_far.done == 0 && waits_for_device(entry)) return {verdict::on_a_worker};
     for (int count = 0; count < budget; ++count) {
         bool at_offset = false;
         const unsigned flags = own_flags(entry) | RWF_NOWAIT;
         const auto res = call_once(entry, so_far, at_offset, flags);
-        // What has offsets is a file, which is ready always: it is its memory that is not.
-        if (res == -EAGAIN) return {at_offset ? verdict::on_a_worker : later};
+        if (res == -EAGAIN) return {is_file(entry.fd) ? verdict::on_a_worker : later};
         if (res == -EOPNOTSUPP || res == -ENOSYS) return attempt_blocking(entry, so_far);
         if (res <= 0) return ended(given_up(so_far, static_cast<std::int32_t>(res)));
         so_far.done += static_cast<std::uint32_t>(res);
-        // A file gives all it has: what is missing was not in memory, perhaps.
-        if (!at_offset || (!has_parts(entry) && so_far.done == entry.len))
-            return ended(so_far.done);
+        const bool all = !has_parts(entry) && so_far.done == entry.len;
+        // A file gives all it has, as to the kernel's ring: what is missing was not in memory yet.
+        if (all || so_far.done >= transfer_max || !is_file(entry.fd)) return ended(so_far.done);
     }
     return {verdict::on_a_worker};
 }

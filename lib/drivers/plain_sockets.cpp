@@ -8,6 +8,7 @@
 #include <array>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -39,10 +40,18 @@ transfer(const io_uring_sqe& entry, progress& so_far, verdict when_empty, Call o
         }
         if (got.res <= 0) return ended(given_up(so_far, static_cast<std::int32_t>(got.res)));
         so_far.done += static_cast<std::uint32_t>(got.res);
-        const bool wants_all = (entry.msg_flags & MSG_WAITALL) != 0;
+        const bool wants_all = (entry.msg_flags & MSG_WAITALL) != 0 && so_far.done < transfer_max;
         if (got.complete || !wants_all || !is_stream(entry.fd)) return ended(so_far.done);
     }
     return {verdict::soon};
+}
+
+/// A receiver of messages is full, not the socket: poll(2) says ready, and nobody reports when
+/// there is room. The dispatcher, which is told -EAGAIN, asks again after pauses.
+outcome unless_receiver_is_full(const io_uring_sqe& entry, outcome came) noexcept {
+    if (came.what != verdict::when_writable || is_stream(entry.fd)) return came;
+    pollfd one{entry.fd, POLLOUT, 0};
+    return ::poll(&one, 1, 0) > 0 ? ended(-EAGAIN) : came;
 }
 
 /// Those of call, for a part of the whole.
@@ -54,6 +63,7 @@ unsigned part_flags(const io_uring_sqe& entry, unsigned more) noexcept {
 class rest_of_message {
 public:
     rest_of_message(const msghdr& whole, std::size_t done) noexcept : header_(whole) {
+        std::size_t room = transfer_max - done;
         std::size_t count = 0;
         std::size_t i = 0;
         for (; i < whole.msg_iovlen && count < parts_.size(); ++i) {
@@ -61,9 +71,10 @@ public:
             const std::size_t skipped = std::min(done, part.iov_len);
             done -= skipped;
             if (skipped == part.iov_len) continue;
-            parts_[count++] = {
-                static_cast<std::byte*>(part.iov_base) + skipped, part.iov_len - skipped};
-            size_ += part.iov_len - skipped;
+            const std::size_t size = std::min(part.iov_len - skipped, room);
+            parts_[count++] = {static_cast<std::byte*>(part.iov_base) + skipped, size};
+            size_ += size;
+            room -= size;
         }
         has_all_ = i == whole.msg_iovlen;
         header_.msg_iov = parts_.data();
@@ -103,14 +114,15 @@ outcome attempt_receive(const io_uring_sqe& entry, progress& so_far) noexcept {
 }
 
 outcome attempt_send(const io_uring_sqe& entry, progress& so_far) noexcept {
-    return transfer(entry, so_far, verdict::when_writable, [&](std::uint32_t done) -> attempted {
+    const auto once = [&](std::uint32_t done) -> attempted {
         const std::int64_t left = entry.len - done;
         const auto res = called(
             SYS_sendto, entry.fd, entry.addr + done, left, part_flags(entry, MSG_NOSIGNAL), nullptr,
             0
         );
         return {res, res == left};
-    });
+    };
+    return unless_receiver_is_full(entry, transfer(entry, so_far, verdict::when_writable, once));
 }
 
 outcome attempt_message(const io_uring_sqe& entry, progress& so_far) noexcept {
@@ -119,7 +131,7 @@ outcome attempt_message(const io_uring_sqe& entry, progress& so_far) noexcept {
     const unsigned flags = part_flags(entry, receives ? 0 : unsigned{MSG_NOSIGNAL});
     const verdict when_empty = receives ? verdict::when_readable : verdict::when_writable;
     auto* const whole = at<msghdr>(entry.addr);
-    return transfer(entry, so_far, when_empty, [&](std::uint32_t done) -> attempted {
+    const auto once = [&](std::uint32_t done) -> attempted {
         if (done == 0) {
             const auto res = called(number, entry.fd, whole, flags);
             const bool wants_all = (entry.msg_flags & MSG_WAITALL) != 0;
@@ -128,7 +140,8 @@ outcome attempt_message(const io_uring_sqe& entry, progress& so_far) noexcept {
         rest_of_message rest{*whole, done};
         const auto res = called(number, entry.fd, rest.header(), flags);
         return {res, rest.is_complete_with(res)};
-    });
+    };
+    return unless_receiver_is_full(entry, transfer(entry, so_far, when_empty, once));
 }
 
 // ---- accept ----

@@ -8,6 +8,7 @@
 #include <coronet/unique_fd.hpp>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,6 +26,12 @@ public:
     /// for now. `known`: it probably is registered already. Result: 0 or a negated errno; -EPERM
     /// says that it is always ready (a file).
     [[nodiscard]] int watch(int fd, bool known) noexcept;
+
+    /// Whether it is still the file that was registered. If not, it is registered now.
+    [[nodiscard]] bool is_watched(int fd) noexcept {
+        return control(EPOLL_CTL_ADD, fd) < 0 && errno == EEXIST;
+    }
+    void forget(int fd) noexcept { static_cast<void>(control(EPOLL_CTL_DEL, fd)); }
 
     /// What has become ready until `deadline`; returns early when something has, when woken, or
     /// for no reason. time_point::min(): does not wait.

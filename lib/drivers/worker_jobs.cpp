@@ -23,7 +23,7 @@ pool_account account_for(const io_uring_sqe& entry) noexcept {
     case IORING_OP_WRITE:
     case IORING_OP_READV:
     case IORING_OP_WRITEV:
-        return entry.off == ~std::uint64_t{0} ? pool_account::unbounded : pool_account::bounded;
+        return plain_call::is_file(entry.fd) ? pool_account::bounded : pool_account::unbounded;
     case IORING_OP_OPENAT:  // of a FIFO
     case IORING_OP_CONNECT: // to a full port
     case IORING_OP_SPLICE:
@@ -68,6 +68,7 @@ private:
         case outcome::executed:
             return res_;
         case outcome::unavailable:
+        case outcome::stopped:
             return operation::no_worker;
         default:
             return plain_call::given_up(what_->so_far, -ECANCELED);
