@@ -3,6 +3,7 @@
 // A kernel that has io_uring, and not all of it: opcodes that it lacks are executed otherwise, with
 // the same results; set-up flags that it does not know are given up, and that is told.
 #include "faulty_ring.hpp"
+#include "support/temporary_directory.hpp"
 #include "unit/lib/ring_loop.hpp"
 
 #include <coronet/detail/opcodes.hpp>
@@ -119,15 +120,17 @@ TEST_F(old_kernel, that_lacks_an_opcode_without_a_name_in_old_headers_gives_the_
 
 TEST_F(old_kernel, that_lacks_an_opcode_still_cancels_it) {
     scheduler loop{options};
-    const empty_pipe from, to;
-    sample_operation splice{[&](io_uring_sqe& sqe) {
-        io_uring_prep_splice(&sqe, from.out.get(), -1, to.in.get(), -1, 1, 0);
+    const coronet::test::temporary_directory where;
+    const std::string fifo = where.path("fifo");
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    sample_operation open{[&](io_uring_sqe& sqe) {
+        io_uring_prep_openat(&sqe, AT_FDCWD, fifo.c_str(), O_RDONLY | O_CLOEXEC, 0);
     }};
-    loop.start(splice);
+    loop.start(open); // waits for somebody who writes
     loop.run_once(coronet::time_point::min());
-    splice.cancel();
-    run_until(loop, [&] { return splice.ended(); });
-    EXPECT_EQ(splice.results, std::vector{-ECANCELED});
+    open.cancel();
+    run_until(loop, [&] { return open.ended(); });
+    EXPECT_EQ(open.results, std::vector{-ECANCELED});
     EXPECT_GE(loop.stats().cancels_running, 1U);
 }
 

@@ -20,7 +20,9 @@
 #include <string>
 #include <system_error>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace {
 
@@ -29,6 +31,7 @@ using coronet::driver_choice;
 using coronet::scheduler;
 using coronet::scheduler_options;
 using coronet::sqpoll_options;
+using coronet::unique_fd;
 
 scheduler_options with(driver_choice driver) {
     scheduler_options options;
@@ -221,6 +224,33 @@ TEST(driver_choice, leaves_errors_of_the_options_to_the_caller) {
         const scheduler loop{options};
     };
     EXPECT_EXIT(in_child(nullptr, body), thrown, "sqpoll: this process may not run on CPU");
+}
+
+/// From here on this process gets no more descriptors; the limit that it had before.
+rlimit use_descriptors_up() {
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const unique_fd first_free{::dup(STDERR_FILENO)};
+    const rlimit none{static_cast<rlim_t>(first_free.get()), before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    return before;
+}
+TEST(driver_choice, is_looked_for_again_where_there_were_no_descriptors) {
+    const auto body = [] {
+        const rlimit before = use_descriptors_up();
+        for (const auto driver : {driver_choice::automatic, driver_choice::io_uring}) {
+            try {
+                const scheduler loop{with(driver)};
+                std::exit(1);
+            } catch (const std::system_error& error) {
+                if (error.code() != std::errc::too_many_files_open) throw;
+            }
+        }
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        const scheduler loop;
+        EXPECT_FALSE(is_epoll(loop));
+    };
+    EXPECT_EXIT(in_child(nullptr, body), fine, "driver: io_uring, a ring of");
 }
 
 TEST(driver_choice, is_told_once_however_many_schedulers_there_are) {

@@ -4,6 +4,7 @@
 // io_uring is in same_results_tests.cpp; all else is tested with the other suites, which run on it
 // as well.
 #include "ring_loop.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <coronet/scheduler.hpp>
 
@@ -12,10 +13,12 @@
 #include <array>
 #include <cerrno>
 #include <deque>
+#include <string>
 #include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace {
 
@@ -198,15 +201,17 @@ TEST(epoll_driver, C5_a_request_that_has_succeeded_is_not_found) {
 
 TEST(epoll_driver, answers_that_a_worker_is_at_it) {
     scheduler loop{on_epoll()};
-    const empty_pipe from, to;
-    sample_operation splice{[&](io_uring_sqe& sqe) {
-        io_uring_prep_splice(&sqe, from.out.get(), -1, to.in.get(), -1, 1, 0);
+    const coronet::test::temporary_directory where;
+    const std::string fifo = where.path("fifo");
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    sample_operation open{[&](io_uring_sqe& sqe) {
+        io_uring_prep_openat(&sqe, AT_FDCWD, fifo.c_str(), O_RDONLY | O_CLOEXEC, 0);
     }};
-    loop.start(splice);
+    loop.start(open); // waits for somebody who writes
     turn(loop);
-    splice.cancel();
-    run_until(loop, [&] { return splice.ended(); });
-    EXPECT_EQ(splice.results, std::vector{-ECANCELED});
+    open.cancel();
+    run_until(loop, [&] { return open.ended(); });
+    EXPECT_EQ(open.results, std::vector{-ECANCELED});
     EXPECT_GE(loop.stats().cancels_running, 1U);
 }
 
