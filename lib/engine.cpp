@@ -277,10 +277,18 @@ bool engine::finished() const noexcept {
 /// Asked when nothing else is left that could use it: then it is to end. Its workers' last messages
 /// come through the internal lane.
 bool engine::pool_ended() noexcept {
-    worker_pool* const used = pool_if_any();
+    worker_pool* const used = last_pool();
     if (!used) return true;
     used->begin_shutdown();
     return used->ended();
+}
+
+/// If there is none, whoever asks for one from now on is given one that has ended: nobody would see
+/// to the end of its workers.
+worker_pool* engine::last_pool() noexcept {
+    const std::scoped_lock lock{pool_mutex_};
+    no_more_pools_ = !own_pool_;
+    return own_pool_.get();
 }
 
 void engine::close() {
@@ -307,7 +315,9 @@ worker_pool& engine::pool() {
     if (in_forked_child()) throw std::system_error(errc::stopped, "a pool in a forked child");
     const std::scoped_lock lock{pool_mutex_};
     if (!own_pool_) {
-        own_pool_ = std::make_unique<worker_pool>(*this);
+        auto made = std::make_unique<worker_pool>(*this);
+        if (no_more_pools_) made->begin_shutdown(); // with nothing in it: it has ended
+        own_pool_ = std::move(made);
         pool_.store(own_pool_.get(), std::memory_order_release);
     }
     return *own_pool_;

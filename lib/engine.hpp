@@ -163,6 +163,7 @@ private:
     void close_outer_lane() noexcept;
     void cancel_everything() noexcept;
     [[nodiscard]] bool pool_ended() noexcept;
+    [[nodiscard]] worker_pool* last_pool() noexcept;
     [[nodiscard]] bool finished() const noexcept;
     void close();
 
@@ -195,7 +196,8 @@ private:
 
     std::mutex pool_mutex_;
     std::atomic<worker_pool*> pool_{nullptr};
-    std::unique_ptr<worker_pool> own_pool_;
+    std::unique_ptr<worker_pool> own_pool_; // made under the lock
+    bool no_more_pools_ = false;            // under the lock; the owner has seen that there is none
 };
 
 } // namespace coronet::detail

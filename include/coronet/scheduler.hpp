@@ -138,7 +138,8 @@ public:
     /// scheduler, nor on a worker, nor on this one's own between two calls of run_once().
     [[nodiscard]] bool may_wait_here() const noexcept;
 
-    /// Its pool of workers, for what would block the loop. It is made when it is asked for first.
+    /// Its pool of workers, for what would block the loop. It is made when it is asked for first;
+    /// after the end of the loop that is one that has ended (errc::stopped).
     ///
     /// Throws std::system_error if somebody else handles its notify signal.
     /// Lifetime: of the scheduler; it ends with the loop.

@@ -314,6 +314,28 @@ TEST(scheduler_with_a_pool, W22_items_of_another_scheduler_end_with_the_pool) {
     EXPECT_EQ(waits.how, outcome::executed);
 }
 
+#ifdef CORONET_HOOKS
+
+TEST(scheduler_with_a_pool, W22_that_was_asked_for_when_nothing_else_was_left_has_ended) {
+    scheduler home;
+    pool_call item;
+    scheduler loop;
+    const watchdog limit{[&] { return loop.report(); }};
+    script play;
+    auto& at_the_end = play.hold(point::nothing_in_flight, &loop); // nobody had asked for a pool
+    std::thread owner{[&] { loop.shutdown(); }};
+    at_the_end.wait();
+    loop.pool().submit(item, home);
+    at_the_end.release();
+    owner.join();
+    run_until(home, [&] { return item.over(); });
+    EXPECT_EQ(item.how, outcome::stopped);
+    EXPECT_TRUE(loop.pool().ended());
+    EXPECT_EQ(count_threads("crn-w"), 0U);
+}
+
+#endif
+
 // ---- W23 ----
 
 TEST(worker_death, W23_an_exception_that_leaves_an_item_ends_the_program) {
