@@ -156,6 +156,8 @@ void recruiter::look_at_queue() noexcept {
 // ---- blocking calls ----
 
 void recruiter::interrupt() noexcept {
+    // It comes as soon as it may: those who ask again and again do not put it off for the others.
+    if (interrupting_.armed() && next_interruption_ == first_interruption) return;
     disarm(interrupting_);
     next_interruption_ = first_interruption;
     arm(interrupting_, next_interruption_);

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -315,6 +316,45 @@ TEST(worker_pool, W5_an_item_at_the_edge_of_idleness_is_never_left_with_nobody) 
     EXPECT_EQ(executed, rounds);
     EXPECT_GT(pool.stats().created, 1U);                                 // some have left
     EXPECT_LT(pool.stats().created, static_cast<std::uint64_t>(rounds)); // some were met
+}
+
+// ---- W15 ----
+
+TEST_F(pool_in_virtual_time, W15_an_interruption_is_not_put_off_by_items_that_enter_regions) {
+    std::atomic<bool> inside{false};
+    std::binary_semaphore leave{0};
+    pool_call blocked{[&] {
+        coronet::interruptible([&] {
+            inside = true;
+            leave.acquire(); // goes on after a signal: it needs one after the other
+        });
+    }};
+    std::binary_semaphore enter{0};
+    std::atomic<int> visits{0};
+    constexpr int all_visits = 4;
+    pool_call other{[&] {
+        while (visits < all_visits) {
+            enter.acquire();
+            coronet::interruptible([] {});
+            ++visits;
+        }
+    }};
+    pool.submit(blocked, loop);
+    pool.submit(other, loop);
+    until([&] { return inside && other.executed > 0; });
+    other.cancel(); // and is asked from here on
+    blocked.cancel();
+    turn();
+    EXPECT_EQ(pool.stats().notifications, 1U);
+    for (int i = 1; i <= all_visits; ++i) {
+        pass(500us); // half of the time to the next one
+        enter.release();
+        until([&] { return visits == i; });
+        turn();
+    }
+    EXPECT_GE(pool.stats().notifications, 2U);
+    leave.release();
+    until([&] { return blocked.over() && other.over(); });
 }
 
 // ---- the cap of several pools ----
