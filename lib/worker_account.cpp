@@ -235,7 +235,7 @@ void worker_account::end_blocking(worker_thread& me) noexcept {
 
 bool worker_account::asked(const worker_thread& me) const noexcept {
     const std::scoped_lock lock{lock_};
-    return me.item->asked_;
+    return me.item && me.item->asked_;
 }
 
 bool worker_account::set_interruptible(worker_thread& me, bool now) noexcept {
@@ -243,8 +243,8 @@ bool worker_account::set_interruptible(worker_thread& me, bool now) noexcept {
     bool asked = false;
     {
         const std::scoped_lock lock{lock_};
-        me.interruptible = now;
-        asked = me.item->asked_;
+        me.interruptible = now && me.item;
+        asked = me.item && me.item->asked_;
         if (now && asked) want(&errands::interrupt, out);
     }
     send(out);

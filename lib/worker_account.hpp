@@ -63,7 +63,8 @@ public:
     [[nodiscard]] pool_item* next(worker_thread& me, pool_item* done) noexcept;
     void begin_blocking(worker_thread& me) noexcept;
     void end_blocking(worker_thread& me) noexcept;
-    /// Whether its item has been asked to end.
+    /// Whether its item has been asked to end. (It has none before its first one and when it
+    /// leaves, and the program's code may run then, too.)
     [[nodiscard]] bool asked(const worker_thread& me) const noexcept;
     /// The same, and from here on it may be sent signals, or not.
     [[nodiscard]] bool set_interruptible(worker_thread& me, bool now) noexcept;

@@ -31,8 +31,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace coronet::testing;
+using coronet::blocking_scope;
 using coronet::interruptible;
 using coronet::interruptible_wait;
+using coronet::pool_account;
 using coronet::result;
 using coronet::scheduler;
 using coronet::scheduler_options;
@@ -329,6 +331,44 @@ TEST_F(worker_cancel, W16_an_item_that_was_asked_before_does_not_wait) {
     until_elsewhere([&] { return pool.item_count() == 0; });
     until([&] { return item.over(); });
     EXPECT_EQ(got->error(), std::errc::operation_canceled);
+}
+
+// ---- a worker that has no item: nobody is cancelled ----
+
+struct interruptible_at_the_end {
+    ~interruptible_at_the_end() {
+        interruptible([this] { left = true; });
+        const blocking_scope here;
+    }
+    std::atomic<bool>& left;
+};
+
+TEST(worker_without_an_item, may_do_what_an_item_may) {
+    const pipe_pair silent;
+    std::error_code waited;
+    int called = 0;
+    std::atomic<bool> left{false};
+    pool_call item{[&] {
+        static thread_local const interruptible_at_the_end for_this_thread{left};
+        static_cast<void>(for_this_thread);
+    }};
+    scheduler_options options;
+    options.workers.on_start = [&] {
+        waited = interruptible_wait(silent.reader.get(), POLLIN, 1ms).error();
+        called = interruptible([] { return 7; });
+        const blocking_scope here;
+    };
+    {
+        scheduler loop{options};
+        for (const auto where : {pool_account::bounded, pool_account::unbounded}) {
+            loop.pool().submit(item, loop, where);
+            run_until(loop, [&] { return item.over(); });
+            item.completed = 0;
+        }
+    }
+    EXPECT_EQ(waited, std::errc::timed_out);
+    EXPECT_EQ(called, 7);
+    EXPECT_TRUE(left);
 }
 
 // ---- W17 ----
