@@ -136,7 +136,8 @@ pool_item* worker_account::next(worker_thread& me, pool_item* done) noexcept {
             if (done) last_holder = finish(me, *done);
             clear_link_or_token(me, idle_for_long);
             what = look(me, idle_for_long, out);
-            if (what == step::wait && count_ > limits_.min) deadline = clock::now() + limits_.idle;
+            if (what == step::wait && count_ > limits_.min)
+                deadline = later(clock::now(), limits_.idle);
         }
         if (last_holder) done->go_home();
         done = nullptr;

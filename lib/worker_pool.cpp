@@ -18,13 +18,14 @@ using detail::worker_account;
 constexpr unsigned unbounded_cap = 1024;
 
 worker_account::limits limits_of(const worker_pool_options& wanted, pool_account which) noexcept {
+    const duration idle = detail::to_limit(wanted.idle);
     if (which == pool_account::unbounded) {
         const unsigned max = std::clamp(wanted.unbounded_max, 1U, unbounded_cap);
-        return {max, std::min(wanted.unbounded_min, max), wanted.idle};
+        return {max, std::min(wanted.unbounded_min, max), idle};
     }
     const unsigned cpus = std::max(std::thread::hardware_concurrency(), 1U);
     const unsigned max = wanted.bounded_max != 0 ? wanted.bounded_max : 4 * cpus;
-    return {max, std::min(wanted.bounded_min, max), wanted.idle};
+    return {max, std::min(wanted.bounded_min, max), idle};
 }
 
 } // namespace

@@ -296,6 +296,24 @@ TEST(worker_pool, W5_idle_workers_leave_but_for_the_least_number) {
     EXPECT_EQ(count_threads("crn-wu"), 2U);
 }
 
+TEST(worker_pool, W5_a_worker_that_may_be_idle_for_longer_than_the_clock_can_tell_stays) {
+    constexpr std::chrono::hours three_hundred_years{300 * 365 * 24};
+    for (const std::chrono::milliseconds idle :
+         {std::chrono::milliseconds{three_hundred_years}, std::chrono::milliseconds::max()}) {
+        pool_call first, second;
+        scheduler loop{idle_after(idle)};
+        loop.pool().submit(first, loop);
+        run_until(loop, [&] { return first.over(); });
+        const auto until = coronet::clock::now() + 50ms;
+        while (coronet::clock::now() < until)
+            loop.run_once(until);
+        loop.pool().submit(second, loop);
+        run_until(loop, [&] { return second.over(); });
+        EXPECT_EQ(second.thread, first.thread);
+        EXPECT_EQ(loop.pool().stats().created, 1U);
+    }
+}
+
 TEST(worker_pool, W5_an_item_at_the_edge_of_idleness_is_never_left_with_nobody) {
     scheduler loop{idle_after(1ms)};
     worker_pool& pool = loop.pool();
