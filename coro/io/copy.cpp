@@ -2,6 +2,7 @@
 #include <coronet/coro/io/copy.hpp>
 #include <coronet/coro/worker_pool.hpp>
 #include <coronet/scheduler.hpp>
+#include <coronet/unique_fd.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,8 +27,15 @@ transfer failed_with(std::error_code why) noexcept {
     return {0, why};
 }
 
+/// For a worker: what is closed meanwhile gives its number to the next that is opened.
+result<unique_fd> kept(const file& open) noexcept {
+    unique_fd own{::fcntl(open.native_handle(), F_DUPFD_CLOEXEC, 0)};
+    if (!own) return std::error_code{errno, std::generic_category()};
+    return own;
+}
+
 /// On a worker. Stops early, without an error, at the end of `from`.
-transfer copy_in_kernel(inplace_stop_token stopped, int from, int to, file_part what) {
+transfer copy_in_kernel(inplace_stop_token stopped, unique_fd from, unique_fd to, file_part what) {
     transfer done;
     while (done.bytes < what.length) {
         if (stopped.stop_requested()) {
@@ -37,7 +45,7 @@ transfer copy_in_kernel(inplace_stop_token stopped, int from, int to, file_part 
         auto source = static_cast<off64_t>(what.offset + done.bytes);
         auto target = source;
         const auto piece = std::min<std::uint64_t>(what.length - done.bytes, piece_max);
-        const auto copied = ::copy_file_range(from, &source, to, &target, piece, 0);
+        const auto copied = ::copy_file_range(from.get(), &source, to.get(), &target, piece, 0);
         if (copied < 0 && errno == EINTR) continue;
         if (copied < 0) done.error = {errno, std::generic_category()};
         if (copied <= 0) break;
@@ -102,10 +110,13 @@ task<result<file>> target_of(std::string path, struct ::statx source, bool overw
 } // namespace
 
 task<transfer> copy_content(file* from, file* to, file_part what) {
+    auto source = kept(*from);
+    if (!source) co_return failed_with(source.error());
+    auto target = kept(*to);
+    if (!target) co_return failed_with(target.error());
     worker_pool& pool = scheduler::current()->pool();
-    const int source = from->native_handle();
-    const int target = to->native_handle();
-    auto copied = co_await pool.run_bounded(copy_in_kernel, source, target, what);
+    auto copied =
+        co_await pool.run_bounded(copy_in_kernel, std::move(*source), std::move(*target), what);
     if (!to_be_tried_otherwise(copied)) co_return copied;
     const auto rest = co_await read_and_write(from, to, behind(what, copied.bytes));
     co_return transfer{copied.bytes + rest.bytes, rest.error};

@@ -25,12 +25,15 @@ struct file_part {
     std::uint64_t length = to_the_end;
 };
 
-/// Copies a part of `from` to the same place in `to`.
+/// Copies a part of `from` to the same place in `to`. The worker has descriptors of its own: a file
+/// that is closed meanwhile is copied all the same, and no other one is touched. (When they are
+/// closed, this process loses its locks of fcntl(2) on both files, but not those of open file
+/// descriptions.)
 ///
 /// Result: bytes copied, and why not all; the end of `from` is no error.
-/// Errors: those of copy_file_range(2), read(2) and write(2).
+/// Errors: those of copy_file_range(2), read(2), write(2) and fcntl(2), F_DUPFD.
 /// Cancel: partial: `to` has the bytes.
-/// Lifetime: both files outlive the await, open.
+/// Lifetime: both files outlive the await.
 /// Thread: owner.
 [[nodiscard]] task<transfer> copy_content(file* from, file* to, file_part what = {});
 

@@ -4,11 +4,14 @@
 // they are cancelled.
 #include "support/child_process.hpp"
 #include "support/open_files.hpp"
+#include "support/script.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <coronet/coro/io/copy.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/timeout.hpp>
+#include <coronet/coro/when_all.hpp>
+#include <coronet/coro/worker_pool.hpp>
 
 #include <gtest/gtest.h>
 
@@ -109,6 +112,57 @@ TEST(copy_content, copies_a_part_to_the_same_place) {
     EXPECT_EQ(where.content("to"), (std::string{"\0\0\0", 3} + "3456"));
     EXPECT_EQ(run(copy_a_part(from, where.put("end", "abcdefgh"), {8, 100})).bytes, 2u);
     EXPECT_EQ(where.content("end"), "abcdefgh89");
+}
+
+#ifdef CORONET_HOOKS
+
+task<std::error_code> close_and_reuse(script::step* worker, file* closed, std::string other) {
+    worker->wait();
+    const int number = closed->native_handle();
+    const auto gone = co_await closed->close();
+    if (!gone) co_return gone.error();
+    auto next = co_await file::open(other.c_str(), O_RDWR);
+    worker->release();
+    if (!next) co_return next.error();
+    EXPECT_EQ(next->native_handle(), number);
+    const auto finished = co_await scheduler::current()->pool().drain();
+    co_return finished.error();
+}
+
+task<transfer> copy_while_one_is_closed(std::string from, std::string to, std::string other) {
+    script play;
+    auto& worker = play.hold(point::worker_begins); // the item is on its way
+    auto source = co_await file::open(from.c_str(), O_RDONLY);
+    auto target = co_await file::open(to.c_str(), O_WRONLY | O_CREAT);
+    auto both = co_await when_all(
+        copy_content(&*source, &*target), close_and_reuse(&worker, &*target, other)
+    );
+    EXPECT_FALSE(std::get<1>(both)) << std::get<1>(both).message();
+    co_return std::get<0>(both);
+}
+
+TEST(copy_content, does_not_touch_a_file_that_got_the_number_of_one_that_was_closed) {
+    const temporary_directory where;
+    const auto content = some_content(100'000);
+    const auto other = where.put("other", "untouched");
+    const auto before = open_file_count();
+    const auto copied =
+        run(copy_while_one_is_closed(where.put("from", content), where.path("to"), other));
+    EXPECT_TRUE(where.content("other") == "untouched");
+    EXPECT_TRUE(copied) << copied.error.message();
+    EXPECT_TRUE(where.content("to") == content);
+    EXPECT_EQ(open_file_count(), before);
+}
+
+#endif
+
+TEST(copy_content, of_a_file_that_is_closed_is_an_error) {
+    const temporary_directory where;
+    const auto from = where.put("from", "content");
+    file source{unique_fd{::open(from.c_str(), O_RDONLY | O_CLOEXEC)}};
+    file closed;
+    EXPECT_EQ(run(copy_content(&source, &closed)).error, std::errc::bad_file_descriptor);
+    EXPECT_EQ(run(copy_content(&closed, &source)).error, std::errc::bad_file_descriptor);
 }
 
 enum verdict { good = 7, not_permitted, wrong_error, wrong_content };
