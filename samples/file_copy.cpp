@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Copies files: file_copy FROM TO, or file_copy FROM... DIRECTORY, many of them at a time. With two
-// names either side may be a pipe or a terminal (/dev/stdin, /dev/stdout). The contents are on the
-// device when it ends, and a new file gets the permissions of the old one.
+// Copies files: file_copy FROM TO, or file_copy FROM... DIRECTORY, many of them at a time. Two that
+// would get the same name there are refused. With two names either side may be a pipe or a terminal
+// (/dev/stdin, /dev/stdout). The contents are on the device when it ends, and a new file gets the
+// permissions of the old one.
 #include <coronet/coro/io/copy.hpp>
 #include <coronet/coro/io/file.hpp>
 #include <coronet/coro/run.hpp>
@@ -19,6 +20,7 @@
 #include <filesystem>
 #include <map>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,10 @@ const std::map<std::string, driver_choice> drivers{
 // What failed and why, for a user to read; thrown, because nothing is left to do about it here.
 [[noreturn]] void fail(const std::string& what, std::error_code why) {
     throw std::system_error{why, what};
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+    throw std::runtime_error{what};
 }
 
 struct side {
@@ -89,7 +95,7 @@ task<void> copy_one(std::string source, std::string target) {
         co_await stream(&from, &to);
         co_return;
     }
-    if (same_file(from, to)) throw std::runtime_error{to.name + " and its source: the same file"};
+    if (same_file(from, to)) refuse(to.name + " and its source: the same file");
     auto emptied = co_await to.content.truncate(0);
     if (!emptied) fail(to.name, emptied.error());
     if (from.is_regular()) {
@@ -102,30 +108,52 @@ task<void> copy_one(std::string source, std::string target) {
     if (!synced) fail(to.name, synced.error());
 }
 
-task<void> copy_into(std::string source, std::string directory, semaphore* slots) {
-    const auto name = std::filesystem::path{source}.filename().string();
-    co_await copy_one(std::move(source), directory + '/' + name);
+struct job {
+    std::string from;
+    std::string to;
+};
+
+// Nothing has been copied yet. Two copies that write one file would be neither of the two.
+std::vector<job> into_directory(std::vector<std::string> sources, const std::string& directory) {
+    std::vector<job> jobs;
+    std::map<std::string, std::string> taken; // targets, and what is copied there
+    for (std::string& each : sources) {
+        auto target = directory + '/' + std::filesystem::path{each}.filename().string();
+        const auto [first, is_new] = taken.emplace(target, each);
+        if (!is_new) refuse(first->second + " and " + each + ": both would be " + target);
+        jobs.push_back({std::move(each), std::move(target)});
+    }
+    return jobs;
+}
+
+std::vector<job> jobs_for(std::vector<std::string> names) {
+    const std::string target = std::move(names.back());
+    names.pop_back();
+    std::error_code none;
+    if (std::filesystem::is_directory(target, none))
+        return into_directory(std::move(names), target);
+    if (names.size() > 1) fail(target, std::make_error_code(std::errc::not_a_directory));
+    return {job{std::move(names.front()), target}};
+}
+
+task<void> copy_and_release(job wanted, semaphore* slots) {
+    co_await copy_one(std::move(wanted.from), std::move(wanted.to));
     slots->release();
 }
 
 // The first that fails ends the others: with_scope() rethrows what it threw.
-task<void> copy_many(scope copies, settings wanted, semaphore* slots) {
-    const std::string directory = wanted.names.back();
-    wanted.names.pop_back();
-    for (std::string& each : wanted.names) {
+task<void> copy_many(scope copies, std::vector<job> jobs, semaphore* slots) {
+    for (job& each : jobs) {
         auto slot = co_await slots->acquire();
         if (!slot) co_return;
-        copies.spawn(copy_into, std::move(each), directory, slots);
+        copies.spawn(copy_and_release, std::move(each), slots);
     }
 }
 
 task<void> copy_all(settings wanted) {
-    if (wanted.names.size() == 2) {
-        co_await copy_one(wanted.names[0], wanted.names[1]);
-        co_return;
-    }
     semaphore slots{wanted.at_once};
-    co_await with_scope(copy_many, std::move(wanted), &slots);
+    std::vector<job> jobs = jobs_for(std::move(wanted.names));
+    co_await with_scope(copy_many, std::move(jobs), &slots);
 }
 
 } // namespace

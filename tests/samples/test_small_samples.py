@@ -162,6 +162,30 @@ class FileCopy(unittest.TestCase):
             code, _, err = run("file_copy", names[0], names[1] + ".missing", names[2], target)
             self.assertEqual((code, ".missing" in err), (1, True), err)
 
+    def test_one_file_is_copied_into_a_directory(self):
+        self.write(self.source, b"content")
+        os.mkdir(self.target)
+        self.assertEqual(run("file_copy", self.source, self.target), (0, b"", ""))
+        self.assertTrue(filecmp.cmp(self.source, os.path.join(self.target, "source"), shallow=False))
+        code, _, err = run("file_copy", os.path.join(self.target, "source"), self.target)
+        self.assertEqual((code, "same file" in err), (1, True), err)
+
+    def test_two_files_that_would_be_one_are_refused_before_anything_is_copied(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = (os.path.join(folder, name, "same") for name in ("a", "b"))
+            other, target = os.path.join(folder, "other"), os.path.join(folder, "target")
+            for name in (first, second):
+                os.mkdir(os.path.dirname(name))
+            os.mkdir(target)
+            for name in (first, second, other):
+                self.write(name, name.encode())
+            for sources in ((other, first, second), (other, first, first)):
+                code, _, err = run("file_copy", *sources, target)
+                self.assertEqual(code, 1, sources)
+                for name in (*sources[1:], os.path.join(target, "same")):
+                    self.assertIn(name, err)
+                self.assertEqual(os.listdir(target), [])
+
     def test_a_longer_target_is_cut(self):
         self.write(self.source, b"short")
         self.write(self.target, b"much longer than the source")
@@ -199,7 +223,7 @@ class FileCopy(unittest.TestCase):
                 ((missing, self.target), (missing, "No such file")),
                 ((self.source, "/nonexistent/target"), ("/nonexistent/target", "No such file")),
                 (("/tmp", self.target), ("/tmp", "directory")),
-                ((self.source, "/tmp"), ("/tmp", "directory")),
+                ((self.source, self.source, self.target), (self.target, "Not a directory")),
                 ((self.source, self.source), (self.source, "same file"))):
             code, _, err = run("file_copy", *arguments)
             self.assertEqual(code, 1, arguments)
