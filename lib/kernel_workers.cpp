@@ -33,24 +33,32 @@ result<cpu_set_t> allowed_set(std::span<const int> cpus) noexcept {
     return wanted;
 }
 
+/// The kernel takes the caller's workers for those that are meant. (A movable owner may be between
+/// two turns: then it is who made the last one.)
+result<void> may_tell_kernel(const detail::engine& machine) noexcept {
+    if (!machine.in_loop()) return errc::stopped;
+    if (machine.owner.load() != this_thread_number()) return errc::wrong_thread;
+    return {};
+}
+
 } // namespace
 
 result<kernel_worker_limits> scheduler::kernel_workers(kernel_worker_limits wanted) noexcept {
-    if (!engine_->in_loop()) return errc::stopped;
+    if (const auto allowed = may_tell_kernel(*engine_); !allowed) return allowed.error();
     auto before = engine_->driver_->kernel_workers(wanted);
     engine_->dispatcher_.do_without_workers(engine_->driver_->lacks_kernel_workers());
     return before;
 }
 
 result<void> scheduler::kernel_worker_affinity(std::span<const int> cpus) noexcept {
-    if (!engine_->in_loop()) return errc::stopped;
+    if (const auto allowed = may_tell_kernel(*engine_); !allowed) return allowed;
     const auto wanted = allowed_set(cpus);
     if (!wanted) return wanted.error();
     return engine_->driver_->kernel_worker_affinity(&*wanted);
 }
 
 result<void> scheduler::reset_kernel_worker_affinity() noexcept {
-    if (!engine_->in_loop()) return errc::stopped;
+    if (const auto allowed = may_tell_kernel(*engine_); !allowed) return allowed;
     return engine_->driver_->kernel_worker_affinity(nullptr);
 }
 

@@ -198,14 +198,15 @@ public:
     ///
     /// Result: the maxima before.
     /// Errors: std::errc::operation_not_supported where the driver has no such workers,
-    /// invalid_argument before Linux 5.15; errc::stopped if it does not run.
+    /// invalid_argument before Linux 5.15; errc::stopped if it does not run, errc::wrong_thread.
     /// Kernel: IORING_REGISTER_IOWQ_MAX_WORKERS, 5.15; no maximum exceeds the soft RLIMIT_NPROC.
     result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept;
 
     /// Has these workers run on the given CPUs only; those that work finish first.
     ///
     /// Errors: std::errc::invalid_argument if there is none or this thread may not run on one of
-    /// them, and nothing has changed; errc::stopped and operation_not_supported as above.
+    /// them, and nothing has changed; errc::stopped, wrong_thread and operation_not_supported as
+    /// above.
     /// Kernel: IORING_REGISTER_IOWQ_AFF, 5.14.
     result<void> kernel_worker_affinity(std::span<const int> cpus) noexcept;
     /// Back to where the kernel would have them run. Errors: as above.

@@ -4,6 +4,7 @@
 // none. Limits are real, in a child process.
 #include "../support/child_process.hpp"
 #include "../support/open_files.hpp"
+#include "pool_call.hpp"
 #include "ring_loop.hpp"
 
 #include <coronet/error.hpp>
@@ -118,6 +119,30 @@ TEST(kernel_workers, are_refused_before_the_loop_begins_and_after_its_end) {
     EXPECT_EQ(loop.kernel_workers({}).error(), coronet::errc::stopped);
     EXPECT_EQ(loop.kernel_worker_affinity(first).error(), coronet::errc::stopped);
     EXPECT_EQ(loop.reset_kernel_worker_affinity().error(), coronet::errc::stopped);
+}
+
+TEST(kernel_workers, are_told_something_by_the_owner_only) {
+    const std::array<int, 1> first{0};
+    for (const bool movable : {false, true}) {
+        scheduler_options options;
+        options.movable_owner = movable;
+        scheduler loop{options};
+        loop.run_once(time_point::min());
+        const auto refused = [&] {
+            return loop.kernel_workers({}).error() == coronet::errc::wrong_thread &&
+                   loop.kernel_worker_affinity(first).error() == coronet::errc::wrong_thread &&
+                   loop.reset_kernel_worker_affinity().error() == coronet::errc::wrong_thread;
+        };
+        bool elsewhere = false;
+        on_a_new_thread([&] { elsewhere = refused(); });
+        EXPECT_TRUE(elsewhere);
+        bool on_a_worker = false;
+        pool_call item{[&] { on_a_worker = refused(); }};
+        loop.pool().submit(item, loop);
+        run_until(loop, [&] { return item.over(); });
+        EXPECT_TRUE(on_a_worker);
+        EXPECT_NE(loop.kernel_workers({}).error(), coronet::errc::wrong_thread);
+    }
 }
 
 // ---- none ----
