@@ -103,9 +103,8 @@ void worker_pool::cancel_all() noexcept {
 
 result<void> worker_pool::require_owner() const noexcept {
     if (engine_.in_forked_child()) return errc::stopped;
-    if (detail::worker_thread::current()) return errc::would_deadlock;
-    if (!engine_.owned_by_this_thread()) return errc::wrong_thread;
-    return {};
+    if (engine_.owned_by_this_thread()) return {}; // on a worker of another pool perhaps
+    return detail::worker_thread::current() ? errc::would_deadlock : errc::wrong_thread;
 }
 
 result<void> worker_pool::refresh_context() noexcept {

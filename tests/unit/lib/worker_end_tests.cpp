@@ -162,6 +162,29 @@ TEST_F(worker_end, W19_shutdown_on_a_worker_would_deadlock) {
     EXPECT_FALSE(pool.ended());
 }
 
+TEST_F(worker_end, W19_of_a_scheduler_that_a_worker_runs_is_its_own_affair) {
+    bool drained = false;
+    bool ended = false;
+    pool_call outer{[&] {
+        scheduler nested;
+        pool_call inner;
+        nested.pool().submit(inner, nested);
+        wait_for idle{nested.pool(), pool_wait::until::idle};
+        nested.run_once(long_ago); // from now on it has an owner
+        idle.start();
+        run_until(nested, [&] { return inner.over() && idle.over; });
+        drained = !idle.error();
+        wait_for end{nested.pool(), pool_wait::until::ended};
+        end.start();
+        run_until(nested, [&] { return end.over; });
+        ended = !end.error() && nested.pool().ended();
+    }};
+    pool.submit(outer, loop);
+    until([&] { return outer.over(); });
+    EXPECT_TRUE(drained);
+    EXPECT_TRUE(ended);
+}
+
 // ---- W20 ----
 
 #ifdef CORONET_HOOKS
