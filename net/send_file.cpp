@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace coronet {
 
@@ -64,6 +65,7 @@ struct sending {
     file* from;
     file_part what; // that is left
     std::span<const std::byte> header;
+    bool made_up = false; // when it is read: nobody knows how long it is
     transfer done{};
 
     void read(std::size_t bytes) noexcept {
@@ -72,11 +74,11 @@ struct sending {
     }
 };
 
-/// With MSG_MORE: what follows goes into the same segment.
-task<std::error_code> send_header(sending* all) {
+/// With MSG_MORE what follows goes into the same segment.
+task<std::error_code> send_header(sending* all, int flags) {
     while (!all->header.empty()) {
         const auto sent = co_await detail::descriptor_operation<async::send>(
-            *all->to, all->header, MSG_WAITALL | MSG_MORE
+            *all->to, all->header, MSG_WAITALL | flags
         );
         if (!sent) co_return sent.error();
         all->done.bytes += *sent;
@@ -98,7 +100,13 @@ task<std::error_code> empty_into_socket(sending* all, const pipe_ends* pipe, std
     co_return std::error_code{};
 }
 
-/// The header goes when something is there to follow it: else MSG_MORE would hold it back.
+/// The header and no more: the file has nothing there.
+task<std::error_code> send_header_alone(sending* all) {
+    const auto sent = co_await send_header(all, 0);
+    co_return sent ? sent : make_error_code(errc::end_of_stream);
+}
+
+/// The header goes when it is known whether something follows it: else MSG_MORE would hold it back.
 task<void> send_by_splice(sending* all, pipe_ends pipe) {
     while (all->what.length > 0) {
         const auto wanted = std::min<std::uint64_t>(all->what.length, capacity);
@@ -106,10 +114,10 @@ task<void> send_by_splice(sending* all, pipe_ends pipe) {
             *all->from, all->what.offset, pipe.writer.native_handle(), wanted
         );
         if (!filled) all->done.error = filled.error();
-        if (filled && *filled == 0) all->done.error = make_error_code(errc::end_of_stream);
+        if (filled && *filled == 0) all->done.error = co_await send_header_alone(all);
         if (all->done.error) co_return;
         all->read(*filled);
-        all->done.error = co_await send_header(all);
+        all->done.error = co_await send_header(all, MSG_MORE);
         if (all->done.error) co_return;
         all->done.error = co_await empty_into_socket(all, &pipe, *filled);
         if (all->done.error) co_return;
@@ -127,10 +135,12 @@ task<void> send_by_buffer(sending* all) {
         const auto room = std::span{buffer}.subspan(before);
         const auto read = co_await all->from->read_exactly_at(room, all->what.offset);
         all->read(read.bytes);
+        const bool ended = all->made_up && read.error == errc::end_of_stream;
+        if (ended) all->what.length = 0;
         const auto filled = std::span{std::as_const(buffer)}.first(before + read.bytes);
         const auto sent = co_await all->to->write_all(filled);
         all->done.bytes += sent.bytes;
-        all->done.error = sent ? read.error : sent.error;
+        all->done.error = sent && !ended ? read.error : sent.error;
         if (all->done.error) co_return;
         buffer.clear();
     }
@@ -148,6 +158,8 @@ task<std::error_code> find_length(sending* all) {
     if (all->what.length != file_part::to_the_end) co_return std::error_code{};
     const auto about = co_await all->from->stat();
     if (!about) co_return about.error();
+    all->made_up = S_ISREG(about->stx_mode) && about->stx_size == 0;
+    if (all->made_up) co_return std::error_code{};
     all->what.length = about->stx_size - std::min<std::uint64_t>(about->stx_size, all->what.offset);
     co_return std::error_code{};
 }
@@ -159,7 +171,7 @@ send_file(stream_socket* to, file* from, file_part what, std::span<const std::by
     sending all{to, from, what, header};
     all.done.error = co_await find_length(&all);
     if (all.done.error) co_return all.done;
-    if (all.what.length > small) {
+    if (all.what.length > small && !all.made_up) {
         auto pipe = pipe_ends::make();
         if (!pipe) co_return transfer{0, pipe.error()};
         static_cast<void>(pipe->writer.set_capacity(capacity)); // or what it has

@@ -16,12 +16,13 @@
 namespace coronet {
 
 /// Sends `header`, then a part of a file: no more than `what.length` bytes, and with to_the_end as
-/// many as the file has when this begins. So a file that grows meanwhile is sent as it was.
+/// many as the file has when this begins. So a file that grows meanwhile is sent as it was; one that
+/// says that it is empty is read to its end (those in /proc say so).
 ///
 /// While a slow peer is waited for, no thread is (its socket is non-blocking meanwhile).
 ///
 /// Result: bytes that the kernel has taken, the header's among them, and why not all:
-///         errc::end_of_stream when the file has become shorter.
+///         errc::end_of_stream when the file is shorter, and then all that it has was sent.
 /// Errors: those of splice(2), send(2), pipe(2); never SIGPIPE.
 /// Cancel: partial: `bytes` tells how many.
 /// Lifetime: stream, file and header outlive the await.

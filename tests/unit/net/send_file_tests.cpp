@@ -21,6 +21,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,11 +109,26 @@ TEST(send_file, sends_what_is_there_of_a_file_that_is_too_short) {
     for (const std::size_t size : {std::size_t{0}, small, std::size_t{200'000}}) {
         const auto content = content_of(size);
         file from = opened(where.put("file", content));
-        const auto done = run(exchanged(&from, {0, 300'000}, ""));
-        EXPECT_EQ(done.sent.error, errc::end_of_stream);
-        EXPECT_EQ(done.sent.bytes, size);
-        EXPECT_TRUE(done.arrived == content);
+        for (const std::string header : {"", "a header\n"}) {
+            for (const std::uint64_t promised : {60'000U, 300'000U}) { // read and sent, or spliced
+                if (promised <= size) continue;
+                const auto done = run(exchanged(&from, {0, promised}, header));
+                EXPECT_EQ(done.sent.error, errc::end_of_stream);
+                EXPECT_EQ(done.sent.bytes, header.size() + size);
+                EXPECT_TRUE(done.arrived == header + content) << size << ' ' << promised;
+            }
+        }
     }
+}
+
+TEST(send_file, sends_what_is_made_up_when_it_is_read) {
+    std::ifstream version{"/proc/version"};
+    const std::string content{std::istreambuf_iterator<char>{version}, {}};
+    file from = opened("/proc/version");
+    const auto done = run(exchanged(&from, {}, "a header\n"));
+    EXPECT_TRUE(done.sent) << done.sent.error.message();
+    EXPECT_TRUE(done.arrived == "a header\n" + content);
+    EXPECT_EQ(done.sent.bytes, done.arrived.size());
 }
 
 // ---- what happens while the peer does not read ----
