@@ -27,15 +27,8 @@ transfer failed_with(std::error_code why) noexcept {
     return {0, why};
 }
 
-/// For a worker: what is closed meanwhile gives its number to the next that is opened.
-result<unique_fd> kept(const file& open) noexcept {
-    unique_fd own{::fcntl(open.native_handle(), F_DUPFD_CLOEXEC, 0)};
-    if (!own) return std::error_code{errno, std::generic_category()};
-    return own;
-}
-
 /// On a worker. Stops early, without an error, at the end of `from`.
-transfer copy_in_kernel(inplace_stop_token stopped, unique_fd from, unique_fd to, file_part what) {
+transfer copy_in_kernel(inplace_stop_token stopped, int from, int to, file_part what) {
     transfer done;
     while (done.bytes < what.length) {
         if (stopped.stop_requested()) {
@@ -45,7 +38,7 @@ transfer copy_in_kernel(inplace_stop_token stopped, unique_fd from, unique_fd to
         auto source = static_cast<off64_t>(what.offset + done.bytes);
         auto target = source;
         const auto piece = std::min<std::uint64_t>(what.length - done.bytes, piece_max);
-        const auto copied = ::copy_file_range(from.get(), &source, to.get(), &target, piece, 0);
+        const auto copied = ::copy_file_range(from, &source, to, &target, piece, 0);
         if (copied < 0 && errno == EINTR) continue;
         if (copied < 0) done.error = {errno, std::generic_category()};
         if (copied <= 0) break;
@@ -86,6 +79,22 @@ file_part behind(file_part what, std::size_t bytes) noexcept {
     return {what.offset + bytes, open_ended ? what.length : what.length - bytes};
 }
 
+/// `source` and `target` are not closed before the end.
+task<transfer> copy_open(file* from, file* to, int source, int target, file_part what) {
+    worker_pool& pool = scheduler::current()->pool();
+    const auto copied = co_await pool.run_bounded(copy_in_kernel, source, target, what);
+    if (!to_be_tried_otherwise(copied)) co_return copied;
+    const auto rest = co_await read_and_write(from, to, behind(what, copied.bytes));
+    co_return transfer{copied.bytes + rest.bytes, rest.error};
+}
+
+/// For a worker: what is closed meanwhile gives its number to the next that is opened.
+result<unique_fd> kept(const file& open) noexcept {
+    unique_fd own{::fcntl(open.native_handle(), F_DUPFD_CLOEXEC, 0)};
+    if (!own) return std::error_code{errno, std::generic_category()};
+    return own;
+}
+
 bool same_file(const struct ::statx& one, const struct ::statx& other) noexcept {
     return one.stx_ino == other.stx_ino && one.stx_dev_major == other.stx_dev_major &&
            one.stx_dev_minor == other.stx_dev_minor;
@@ -110,16 +119,11 @@ task<result<file>> target_of(std::string path, struct ::statx source, bool overw
 } // namespace
 
 task<transfer> copy_content(file* from, file* to, file_part what) {
-    auto source = kept(*from);
+    const auto source = kept(*from);
     if (!source) co_return failed_with(source.error());
-    auto target = kept(*to);
+    const auto target = kept(*to);
     if (!target) co_return failed_with(target.error());
-    worker_pool& pool = scheduler::current()->pool();
-    auto copied =
-        co_await pool.run_bounded(copy_in_kernel, std::move(*source), std::move(*target), what);
-    if (!to_be_tried_otherwise(copied)) co_return copied;
-    const auto rest = co_await read_and_write(from, to, behind(what, copied.bytes));
-    co_return transfer{copied.bytes + rest.bytes, rest.error};
+    co_return co_await copy_open(from, to, source->get(), target->get(), what);
 }
 
 task<transfer> copy_file(std::string from, std::string to, copy_options options) {
@@ -132,7 +136,10 @@ task<transfer> copy_file(std::string from, std::string to, copy_options options)
     auto target = co_await target_of(std::move(to), *about, options.overwrite);
     if (!target) co_return failed_with(target.error());
 
-    auto copied = co_await copy_content(&*source, &*target);
+    const int reader = source->native_handle(); // nobody else has these two
+    const int writer = target->native_handle();
+    const file_part all;
+    auto copied = co_await copy_open(&*source, &*target, reader, writer, all);
     if (copied && options.sync) {
         const auto synced = co_await target->sync();
         copied.error = synced.error();

@@ -16,8 +16,8 @@
 namespace coronet {
 
 /// Sends `header`, then a part of a file: no more than `what.length` bytes, and with to_the_end as
-/// many as the file has when this begins. So a file that grows meanwhile is sent as it was; one that
-/// says that it is empty is read to its end (those in /proc say so).
+/// many as the file has when this begins. So a file that grows meanwhile is sent as it was; one
+/// that says that it is empty is read to its end (those in /proc say so).
 ///
 /// While a slow peer is waited for, no thread is (its socket is non-blocking meanwhile).
 ///

@@ -116,28 +116,30 @@ TEST(copy_content, copies_a_part_to_the_same_place) {
 
 #ifdef CORONET_HOOKS
 
-task<std::error_code> close_and_reuse(script::step* worker, file* closed, std::string other) {
+/// By plain system calls: with the epoll driver a file is opened by a worker, too.
+file opened(const std::string& path, int flags) {
+    return file{unique_fd{::open(path.c_str(), flags | O_CLOEXEC, 0600)}};
+}
+
+task<void> close_and_reuse(script::step* worker, file* closed, std::string other) {
     worker->wait();
     const int number = closed->native_handle();
-    const auto gone = co_await closed->close();
-    if (!gone) co_return gone.error();
-    auto next = co_await file::open(other.c_str(), O_RDWR);
+    closed->release().reset();
+    const file next = opened(other, O_RDWR);
+    EXPECT_EQ(next.native_handle(), number);
     worker->release();
-    if (!next) co_return next.error();
-    EXPECT_EQ(next->native_handle(), number);
     const auto finished = co_await scheduler::current()->pool().drain();
-    co_return finished.error();
+    static_cast<void>(finished);
 }
 
 task<transfer> copy_while_one_is_closed(std::string from, std::string to, std::string other) {
+    file source = opened(from, O_RDONLY);
+    file target = opened(to, O_WRONLY | O_CREAT);
     script play;
     auto& worker = play.hold(point::worker_begins); // the item is on its way
-    auto source = co_await file::open(from.c_str(), O_RDONLY);
-    auto target = co_await file::open(to.c_str(), O_WRONLY | O_CREAT);
-    auto both = co_await when_all(
-        copy_content(&*source, &*target), close_and_reuse(&worker, &*target, other)
+    const auto both = co_await when_all(
+        copy_content(&source, &target), close_and_reuse(&worker, &target, std::move(other))
     );
-    EXPECT_FALSE(std::get<1>(both)) << std::get<1>(both).message();
     co_return std::get<0>(both);
 }
 
