@@ -4,6 +4,7 @@
 #include <coronet/scheduler.hpp>
 
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <string_view>
 #include <system_error>
@@ -48,9 +49,22 @@ std::filesystem::file_type type_of(const dirent& entry) noexcept {
     }
 }
 
+/// The directory, opened once more. Who may read it may list it, but only who may search it finds
+/// "." there.
+unique_fd opened_again(int directory) noexcept {
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    unique_fd again{::openat(directory, ".", flags)};
+    if (again || errno != EACCES) return again;
+    char path[40];
+    std::snprintf(path, sizeof path, "/proc/thread-self/fd/%d", directory);
+    again.reset(::open(path, flags));
+    if (!again) errno = EACCES; // without a /proc
+    return again;
+}
+
 /// A listing moves its descriptor's position, which duplicates share: it has one of its own.
 result<listing> open_listing(int directory) noexcept {
-    unique_fd own{::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    unique_fd own = opened_again(directory);
     if (!own) return last_error();
     listing opened{::fdopendir(own.get())};
     if (!opened) return last_error();

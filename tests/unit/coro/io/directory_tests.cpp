@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Names in directories.
+#include "support/child_process.hpp"
 #include "support/open_files.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/text.hpp"
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace coronet {
 namespace {
@@ -144,6 +146,27 @@ TEST(directory, lists_more_than_fits_in_a_buffer) {
         where.put("a name that takes some room in the buffer of readdir " + std::to_string(i));
     directory top = opened(where.path());
     EXPECT_EQ(run(listed(&top)).size(), 3'000u);
+}
+
+enum verdict { good = 7, not_permitted, not_listed };
+
+TEST(directory, that_may_be_read_and_not_searched_is_listed) {
+    const temporary_directory where;
+    const auto inner = where.path("inner");
+    std::filesystem::create_directory(inner);
+    where.put("inner/file");
+    ::chmod(where.path().c_str(), 0755);
+    ::chmod(inner.c_str(), 0444);
+    const int result = in_a_child([&]() -> int {
+        constexpr unsigned nobody = 65'534;
+        if (::geteuid() == 0 && ::setresuid(nobody, nobody, nobody) != 0) return not_permitted;
+        directory top = opened(inner);
+        const auto found = run(listed(&top));
+        return found.size() == 1 && found[0].name == "file" ? good : not_listed;
+    });
+    ::chmod(inner.c_str(), 0755);
+    if (result == not_permitted) GTEST_SKIP() << "another user cannot be had here";
+    EXPECT_EQ(result, good);
 }
 
 task<std::error_code> list_closed(directory* top) {
