@@ -48,7 +48,8 @@ public:
     /// The addresses of `host`, a name or a numeric address, with `port`.
     ///
     /// Result: at least one, the best first (RFC 6724), each once.
-    /// Errors: resolve_errc; errc::worker_unavailable; errc::stopped.
+    /// Errors: resolve_errc; errc::worker_unavailable; errc::stopped. Throws what scheduler::pool()
+    ///         throws.
     /// Cancel: total, at once.
     /// Lifetime: the resolver outlives the await, not what was left behind.
     /// Kernel: getaddrinfo(3), on a thread; numeric ones without.

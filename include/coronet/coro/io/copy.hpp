@@ -31,7 +31,8 @@ struct file_part {
 /// descriptions.)
 ///
 /// Result: bytes copied, and why not all; the end of `from` is no error.
-/// Errors: those of copy_file_range(2), read(2), write(2) and fcntl(2), F_DUPFD.
+/// Errors: those of copy_file_range(2), read(2), write(2) and fcntl(2), F_DUPFD. Throws what
+///         scheduler::pool() throws.
 /// Cancel: partial: `to` has the bytes.
 /// Lifetime: both files outlive the await.
 /// Thread: owner.
@@ -45,8 +46,8 @@ struct copy_options {
 /// Copies the file `from` to `to`, which gets its permissions when it is created, and its length.
 ///
 /// Result: bytes copied, and why not all.
-/// Errors: those of open(2), and of copy_content(); is_a_directory; invalid_argument if both are
-///         one file.
+/// Errors: those of open(2), and of copy_content(), which may throw; is_a_directory;
+///         invalid_argument if both are one file.
 /// Cancel: partial: what was copied stays.
 /// Thread: owner.
 [[nodiscard]] task<transfer> copy_file(std::string from, std::string to, copy_options options = {});

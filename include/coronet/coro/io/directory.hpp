@@ -98,7 +98,8 @@ public:
     /// All names in it but "." and "..", in no order. What comes or goes meanwhile may be among
     /// them or not.
     ///
-    /// Errors: those of openat(2) and readdir(3); errc::worker_unavailable. Throws std::bad_alloc.
+    /// Errors: those of openat(2) and readdir(3); errc::worker_unavailable. Throws std::bad_alloc,
+    ///         and what scheduler::pool() throws.
     /// Kernel: readdir(3), on a worker of the scheduler's pool.
     [[nodiscard]] task<result<std::vector<directory_entry>>> list();
 };
