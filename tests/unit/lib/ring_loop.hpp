@@ -23,6 +23,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace coronet::testing {
@@ -100,12 +101,15 @@ inline void post_from_threads(scheduler& loop) {
 }
 
 /// A splice from an empty pipe blocks a kernel worker, which answers with a raw restart request.
+/// (Where there are none it is polled for.)
 inline void cancel_what_blocks_a_worker(const scheduler_options& options) {
     empty_pipe from, to;
     scheduler loop{options};
-    sample_operation splice{[&](io_uring_sqe& sqe) {
-        io_uring_prep_splice(&sqe, from.out.get(), -1, to.in.get(), -1, 1, 0);
-    }};
+    sample_operation splice{
+        [&](io_uring_sqe& sqe) {
+            io_uring_prep_splice(&sqe, from.out.get(), -1, to.in.get(), -1, 1, 0);
+        },
+        operation::subject{from.out.get(), POLLIN}};
     loop.start(splice);
     loop.run_once(
         clock::now() + std::chrono::milliseconds{20}
