@@ -26,11 +26,18 @@ protected:
 
 private:
     friend class timer_queue;
+    friend class timer_heap;
+    friend class timer_wheel;
     friend class detail::intrusive_list<timer>;
+    // Where it is; other values: in the heap, there.
     static constexpr std::uint32_t unarmed = UINT32_MAX;
     static constexpr std::uint32_t fresh = UINT32_MAX - 1;
+    static constexpr std::uint32_t in_wheel = UINT32_MAX - 2;
 
-    duration delay_{};
+    union {
+        duration delay_; // while it is fresh
+        time_point deadline_{};
+    };
     std::uint32_t place_ = unarmed;
 };
 

@@ -9,26 +9,32 @@
 
 namespace coronet::detail {
 
+/// Whether the element itself checks that it is in no list when it enters one or is destroyed.
+template <class Tag>
+inline constexpr bool leaving_is_checked_by_element = false;
+
 template <class Tag>
 class list_hook {
 public:
     list_hook() noexcept = default;
     list_hook(const list_hook&) noexcept {} // the copy is in no list
     list_hook& operator=(const list_hook&) noexcept { return *this; }
-    ~list_hook() { CORONET_ASSERT(!linked()); }
+    ~list_hook() {
+        if constexpr (!leaving_is_checked_by_element<Tag>) CORONET_ASSERT(!linked());
+    }
 
     [[nodiscard]] bool linked() const noexcept { return next_ != nullptr; }
     void unlink() noexcept {
         CORONET_ASSERT(linked());
         previous_->next_ = next_;
         next_->previous_ = previous_;
-        previous_ = next_ = nullptr;
+        next_ = nullptr;
     }
 
 private:
     template <class, class>
     friend class intrusive_list;
-    list_hook* previous_ = nullptr;
+    list_hook* previous_; // means something while it is linked
     list_hook* next_ = nullptr;
 };
 
@@ -43,7 +49,7 @@ public:
     intrusive_list& operator=(const intrusive_list&) = delete;
     ~intrusive_list() {
         CORONET_ASSERT(empty());
-        head_.previous_ = head_.next_ = nullptr;
+        head_.next_ = nullptr;
     }
 
     [[nodiscard]] bool empty() const noexcept { return head_.next_ == &head_; }
@@ -57,6 +63,7 @@ public:
 
     void push_back(T& element) noexcept {
         hook& added = element;
+        require_unlinked(added);
         CORONET_ASSERT(!added.linked());
         added.previous_ = head_.previous_;
         added.next_ = &head_;
@@ -65,13 +72,25 @@ public:
     }
     void push_front(T& element) noexcept {
         hook& added = element;
+        require_unlinked(added);
         CORONET_ASSERT(!added.linked());
         added.previous_ = &head_;
         added.next_ = head_.next_;
         head_.next_->previous_ = &added;
         head_.next_ = &added;
     }
-    void erase(T& element) noexcept { static_cast<hook&>(element).unlink(); }
+    void erase(T& element) noexcept { unlink(element); }
+    /// Out of whichever list of this kind it is in.
+    static void unlink(T& element) noexcept { static_cast<hook&>(element).unlink(); }
+    /// All that `other` has come to this one, which is empty.
+    void take_all(intrusive_list& other) noexcept {
+        CORONET_ASSERT(empty());
+        if (other.empty()) return;
+        head_.next_ = other.head_.next_;
+        head_.previous_ = other.head_.previous_;
+        head_.next_->previous_ = head_.previous_->next_ = &head_;
+        other.head_.next_ = other.head_.previous_ = &other.head_;
+    }
     T* pop_front() noexcept {
         T* first = front();
         if (first) erase(*first);
@@ -79,6 +98,9 @@ public:
     }
 
 private:
+    static void require_unlinked([[maybe_unused]] const hook& added) noexcept {
+        if constexpr (!leaving_is_checked_by_element<Tag>) CORONET_ASSERT(!added.linked());
+    }
     T* at(hook* node) const noexcept { return node == &head_ ? nullptr : static_cast<T*>(node); }
     hook head_;
 };
