@@ -53,17 +53,6 @@ void branch::run() noexcept {
     resume(next_);
 }
 
-void branch::resume(std::coroutine_handle<> frame) noexcept {
-    CORONET_HOOK(resuming, this);
-    require_no_list_lock();
-    loop here{frame};
-    running_ = &here;
-    do {
-        std::exchange(here.next, {}).resume();
-    } while (here.next);
-    if (here.ended) finish();
-}
-
 void branch::finish() noexcept {
     if (at_home()) {
         report_end();

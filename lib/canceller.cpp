@@ -55,9 +55,8 @@ std::size_t canceller::request_all() noexcept {
     return count;
 }
 
-void canceller::forget(operation& op) noexcept {
-    left_alone_.erase(op); // from whichever list it is in
-    if (!op.cancel_requested_ || !asked_.empty()) return;
+void canceller::note_end() noexcept {
+    if (!asked_.empty()) return;
     timers_.disarm(*this);
     pause_ = first_pause;
 }

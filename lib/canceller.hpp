@@ -35,7 +35,11 @@ public:
     /// before.
     std::size_t request_all_on(int fd) noexcept;
     std::size_t request_all() noexcept;
-    void forget(operation& op) noexcept;
+    void forget(operation& op) noexcept {
+        left_alone_.erase(op); // from whichever list it is in
+        if (op.cancel_requested_) [[unlikely]]
+            note_end();
+    }
     /// One of the live operations, or null.
     [[nodiscard]] operation* any() noexcept;
     void send() noexcept;
@@ -52,6 +56,7 @@ private:
     using operation_list = detail::intrusive_list<operation, detail::live_operations>;
 
     void expire() noexcept override;
+    void note_end() noexcept;
     bool send_one(operation& op) noexcept;
 
     dispatcher& owner_;

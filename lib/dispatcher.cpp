@@ -27,18 +27,7 @@ bool is_interruption(std::int32_t res) noexcept {
     }
 }
 
-/// They come round again after 49 days.
-std::uint32_t milliseconds_of(time_point time) noexcept {
-    using namespace std::chrono;
-    return static_cast<std::uint32_t>(duration_cast<milliseconds>(time.time_since_epoch()).count());
-}
-
 } // namespace
-
-std::uint64_t operation::id() const noexcept {
-    const auto address = reinterpret_cast<std::uint64_t>(this);
-    return std::uint64_t{generation_} << 48 | address;
-}
 
 dispatcher::dispatcher(
     scheduler& owner, driver& executor, timer_queue& timers, scheduler_stats& stats
@@ -48,52 +37,38 @@ dispatcher::dispatcher(
       stats_(stats),
       canceller_(*this, timers, stats),
       restarter_(*this, timers),
-      now_(executor.coarse_now()),
-      refusal_(-ECANCELED) {}
-
-void dispatcher::start(operation& op) noexcept {
-    CORONET_ASSERT(op.idle());
-    CORONET_ASSERT((reinterpret_cast<std::uint64_t>(&op) & ~address_mask) == 0);
-    op.scheduler_ = &owner_;
-    op.cancel_requested_ = false;
-    op.cancel_sent_ = false;
-    op.attempts_ = 0;
-    op.refusals_ = 0;
-    op.started_ = milliseconds_of(now_);
-    if (hindered_) [[unlikely]] {
-        if (const std::int32_t refusal = refusal_of(op)) {
-            op.complete(refusal, 0);
-            return;
-        }
-    }
-    ++in_flight_;
-    ++stats_.operations;
-    canceller_.track(op);
-    submit(op);
+      refusal_(-ECANCELED) {
+    note_time(executor.coarse_now());
 }
 
-/// 0 if it may begin.
-std::int32_t dispatcher::refusal_of(const operation& op) const noexcept {
-    if (refusing_) return refusal_;
-    return op.needs_kernel_worker() ? operation::no_workers_allowed : 0;
+/// They come round again after 49 days.
+void dispatcher::note_time(time_point now) noexcept {
+    using namespace std::chrono;
+    now_ = static_cast<std::uint32_t>(duration_cast<milliseconds>(now.time_since_epoch()).count());
+}
+
+/// Whether it has ended instead.
+bool dispatcher::refused(operation& op) noexcept {
+    const bool lacks_worker = !refusing_ && op.needs_kernel_worker();
+    if (!refusing_ && !lacks_worker) return false;
+    op.complete(lacks_worker ? operation::no_workers_allowed : refusal_, 0);
+    return true;
 }
 
 duration dispatcher::age_of(const operation& op) const noexcept {
-    return std::chrono::milliseconds{milliseconds_of(now_) - op.started_};
+    return std::chrono::milliseconds{now_ - op.started_};
 }
 
-void dispatcher::submit(operation& op) noexcept {
-    op.generation_ = ++generation_;
-    io_uring_sqe* sqe = backlog_.empty() ? driver_.slot() : nullptr;
-    if (!sqe) [[unlikely]] {
-        op.state_ = operation::state::queued;
-        backlog_.push(op);
-        return;
-    }
-    op.state_ = operation::state::in_flight;
-    detail::happens_before(&op);
-    op.prepare(*sqe);
-    sqe->user_data = op.id();
+void dispatcher::submit_or_queue(operation& op) noexcept {
+    if (io_uring_sqe* sqe = backlog_.empty() ? driver_.slot() : nullptr)
+        fill(*sqe, op);
+    else
+        queue(op);
+}
+
+void dispatcher::queue(operation& op) noexcept {
+    op.state_ = operation::state::queued;
+    backlog_.push(op);
 }
 
 void dispatcher::pump() noexcept {
@@ -108,10 +83,7 @@ void dispatcher::pump() noexcept {
             finish(op, -ECANCELED, 0);
             continue;
         }
-        op.state_ = operation::state::in_flight;
-        detail::happens_before(&op);
-        op.prepare(*sqe);
-        sqe->user_data = op.id();
+        fill(*sqe, op);
     }
     canceller_.send();
 }
@@ -139,25 +111,6 @@ void dispatcher::fail_all(std::int32_t res) noexcept {
         op->polling_ = false;
         finish(*op, res, 0);
     }
-}
-
-void dispatcher::deliver(std::uint64_t id, std::int32_t res, std::uint32_t flags) noexcept {
-    auto& op = *reinterpret_cast<operation*>(id & address_mask);
-    CORONET_ASSERT(op.id() == id);
-    detail::happens_after(&op);
-    if (flags & IORING_CQE_F_MORE) {
-        op.complete(res, flags);
-        return;
-    }
-    if ((res < 0 || op.polling_) && submitted_again(op, res)) return;
-    finish(op, res, flags);
-}
-
-void dispatcher::finish(operation& op, std::int32_t res, std::uint32_t flags) noexcept {
-    op.state_ = operation::state::idle;
-    --in_flight_;
-    canceller_.forget(op);
-    op.complete(res, flags);
 }
 
 /// Whether this completion is not the operation's end. Else `res` is what the user may see: never
@@ -216,8 +169,7 @@ void dispatcher::submit_poll(operation& op) noexcept {
     const operation::subject wanted = op.on();
     io_uring_sqe* sqe = driver_.slot();
     if (!sqe) { // try the operation itself again when there is room
-        op.state_ = operation::state::queued;
-        backlog_.push(op);
+        queue(op);
         return;
     }
     op.state_ = operation::state::in_flight;

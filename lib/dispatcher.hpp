@@ -14,8 +14,11 @@
 #include "driver.hpp"
 #include "restarter.hpp"
 
+#include <coronet/detail/checkers.hpp>
 #include <coronet/operation.hpp>
 #include <coronet/stats.hpp>
+
+#include <liburing.h>
 
 #include <cstdint>
 
@@ -55,7 +58,7 @@ public:
     void cancel_answered(std::int32_t res) noexcept { canceller_.answered(res); }
 
     /// The time, roughly, that operations started from now on remember.
-    void note_time(time_point now) noexcept { now_ = now; }
+    void note_time(time_point now) noexcept;
     [[nodiscard]] duration age_of(const operation& op) const noexcept;
     /// Every operation that has not ended, in no order. `visit` changes nothing.
     template <class Visitor>
@@ -63,7 +66,8 @@ public:
         canceller_.for_each_live(visit);
     }
 
-    [[nodiscard]] std::size_t in_flight_count() const noexcept { return in_flight_; }
+    [[nodiscard]] std::size_t in_flight_count() const noexcept { return started_ - ended_; }
+    [[nodiscard]] std::uint64_t started_count() const noexcept { return started_; }
 
     /// Ids below this are the driver's own.
     static constexpr std::uint64_t first_operation_id = 4096;
@@ -73,8 +77,11 @@ private:
     friend class canceller;
     friend class restarter;
 
-    [[nodiscard]] std::int32_t refusal_of(const operation& op) const noexcept;
+    bool refused(operation& op) noexcept;
     void submit(operation& op) noexcept;
+    void submit_or_queue(operation& op) noexcept;
+    void queue(operation& op) noexcept;
+    static void fill(io_uring_sqe& sqe, operation& op) noexcept;
     void submit_poll(operation& op) noexcept;
     void wait_until_ready(operation& op) noexcept;
     /// After a pause.
@@ -87,13 +94,67 @@ private:
     scheduler_stats& stats_;
     canceller canceller_;
     restarter restarter_;
-    work_queue backlog_; // operations in state `queued`
-    time_point now_;
-    std::size_t in_flight_ = 0;
+    work_queue backlog_;    // operations in state `queued`
+    std::uint32_t now_ = 0; // milliseconds
+    std::uint64_t started_ = 0;
+    std::uint64_t ended_ = 0;
     std::uint16_t generation_ = 0;
     bool hindered_ = false; // start() looks closer: it refuses some, or all
     bool refusing_ = false;
     std::int32_t refusal_; // what those that are refused end with
 };
+
+// ---- the way of every operation, in line ----
+
+inline void dispatcher::start(operation& op) noexcept {
+    CORONET_ASSERT(op.idle());
+    CORONET_ASSERT((reinterpret_cast<std::uint64_t>(&op) & ~address_mask) == 0);
+    op.scheduler_ = &owner_;
+    op.cancel_requested_ = false;
+    op.cancel_sent_ = false;
+    op.polling_ = false;
+    op.refusals_ = 0;
+    op.attempts_ = 0;
+    op.started_ = now_;
+    if (hindered_ && refused(op)) [[unlikely]]
+        return;
+    ++started_;
+    canceller_.track(op);
+    submit(op);
+}
+
+inline void dispatcher::submit(operation& op) noexcept {
+    op.generation_ = ++generation_;
+    if (io_uring_sqe* sqe = backlog_.empty() ? driver_.free_slot() : nullptr) [[likely]]
+        fill(*sqe, op);
+    else
+        submit_or_queue(op);
+}
+
+inline void dispatcher::fill(io_uring_sqe& sqe, operation& op) noexcept {
+    op.state_ = operation::state::in_flight;
+    detail::happens_before(&op);
+    op.prepare(sqe);
+    sqe.user_data = op.id();
+}
+
+inline void dispatcher::deliver(std::uint64_t id, std::int32_t res, std::uint32_t flags) noexcept {
+    auto& op = *reinterpret_cast<operation*>(id & address_mask);
+    CORONET_ASSERT(op.generation_ == id >> operation::generation_shift);
+    detail::happens_after(&op);
+    if (flags & IORING_CQE_F_MORE) {
+        op.complete(res, flags);
+        return;
+    }
+    if ((res < 0 || op.polling_) && submitted_again(op, res)) return;
+    finish(op, res, flags);
+}
+
+inline void dispatcher::finish(operation& op, std::int32_t res, std::uint32_t flags) noexcept {
+    op.state_ = operation::state::idle;
+    ++ended_;
+    canceller_.forget(op);
+    op.complete(res, flags);
+}
 
 } // namespace coronet

@@ -49,6 +49,10 @@ public:
 
     /// An entry to fill, or null while the driver cannot take more.
     [[nodiscard]] io_uring_sqe* slot() noexcept { return slot_before(0); }
+    /// The same, or null where slot() might submit first to make room.
+    [[nodiscard]] io_uring_sqe* free_slot() noexcept {
+        return may_fill() && has_room(0) ? &entries_[tail_++ & mask_] : nullptr;
+    }
     /// The same for a cancel request, which may use the reserve.
     [[nodiscard]] io_uring_sqe* cancel_slot() noexcept { return slot_before(reserve_); }
 
@@ -122,12 +126,15 @@ protected:
 private:
     unsigned forks_at_birth_;
 
+    [[nodiscard]] bool may_fill() const noexcept {
+        owner_.require();
+        return !in_forked_child();
+    }
     [[nodiscard]] bool has_room(unsigned extra) const noexcept {
         return static_cast<int>(end_ + extra - tail_) > 0;
     }
     [[nodiscard]] io_uring_sqe* slot_before(unsigned extra) noexcept {
-        owner_.require();
-        if (in_forked_child()) [[unlikely]]
+        if (!may_fill()) [[unlikely]]
             return nullptr;
         if (!has_room(extra)) [[unlikely]] {
             make_room();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "engine.hpp"
 
+#include "forks.hpp"
 #include "futex.hpp"
 #include "log.hpp"
 
@@ -119,6 +120,7 @@ bool engine::pass_head() {
 std::size_t engine::turn(time_point deadline) {
     ++stats.turns;
     if (collect_mail()) deadline = time_point::min(); // wake() perhaps, and no item
+    end_turn();
     dispatcher_.pump();
     submit_and_perhaps_wait(deadline);
     dispatcher_.note_time(driver_->coarse_now());
@@ -142,6 +144,12 @@ bool engine::collect_mail() noexcept {
     while (work* item = arrived.pop())
         make_ready(*item);
     return true;
+}
+
+/// The last one, before what it has begun is submitted.
+void engine::end_turn() noexcept {
+    while (work* item = turn_end.pop())
+        item->run();
 }
 
 void engine::submit_and_perhaps_wait(time_point deadline) noexcept {
@@ -188,8 +196,10 @@ void engine::expire_timers() noexcept {
 std::size_t engine::run_ready() noexcept {
     if (sink) return std::exchange(handed_over, 0);
     std::size_t ran = 0;
-    for (; ran < options.run_budget; ++ran) {
-        work* item = in_forked_child() ? nullptr : ready.pop();
+    const std::size_t budget = options.run_budget;
+    const unsigned forks_before = forks::count();
+    for (; ran < budget; ++ran) {
+        work* item = forks::count() == forks_before ? ready.pop() : nullptr;
         if (!item) break;
         item->run();
     }
@@ -271,7 +281,7 @@ void engine::cancel_everything() noexcept {
 
 bool engine::finished() const noexcept {
     return dispatcher_.in_flight_count() == 0 && resident_count == 0 && ready.empty() &&
-           handed_over == 0 && internal.empty();
+           turn_end.empty() && handed_over == 0 && internal.empty();
 }
 
 /// Asked when nothing else is left that could use it: then it is to end. Its workers' last messages

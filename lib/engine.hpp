@@ -132,6 +132,7 @@ public:
     mailbox external;
     mailbox internal;
     work_queue ready;
+    work_queue turn_end;
     timer_queue timers;
     scheduler_stats stats;
     std::unique_ptr<driver> driver_;
@@ -151,6 +152,7 @@ private:
     /// False when it is to end.
     bool pass_head();
     bool collect_mail() noexcept;
+    void end_turn() noexcept;
     void submit_and_perhaps_wait(time_point deadline) noexcept;
     void wait(time_point deadline) noexcept;
     void end_dead() noexcept;

@@ -142,6 +142,9 @@ std::size_t scheduler::cancel_operations_on(int fd) noexcept {
 void scheduler::ready(work& item) noexcept {
     engine_->make_ready(item);
 }
+void scheduler::at_turn_end(work& item) noexcept {
+    engine_->turn_end.push(item);
+}
 void scheduler::arm(timer& t, duration delay) noexcept {
     engine_->timers.arm(t, delay);
 }
@@ -171,7 +174,8 @@ std::size_t scheduler::outstanding_work() const noexcept {
     const bool posted = !engine_->external.empty() || !engine_->internal.empty();
     const worker_pool* const pool = engine_->pool_if_any();
     return in_flight_count() + engine_->timers.size() + engine_->resident_count +
-           (pool ? pool->item_count() : 0) + (posted || !engine_->ready.empty() ? 1 : 0);
+           (pool ? pool->item_count() : 0) +
+           (posted || !engine_->ready.empty() || !engine_->turn_end.empty() ? 1 : 0);
 }
 int scheduler::socket_flags() const noexcept {
     return engine_->driver_->socket_flags();
@@ -186,6 +190,7 @@ std::error_code scheduler::failure() const noexcept {
 scheduler_stats scheduler::stats() const noexcept {
     scheduler_stats now = engine_->stats;
     now.in_flight = in_flight_count();
+    now.operations = engine_->dispatcher_.started_count();
     if (engine_->state.current_phase() != phase::exited) now.enters = engine_->driver_->enters();
     now.wakes = engine_->wakes.load(std::memory_order_relaxed);
     if (const worker_pool* pool = engine_->pool_if_any()) now.workers = pool->stats();

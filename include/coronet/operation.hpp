@@ -29,6 +29,12 @@ namespace detail {
 struct live_operations; // the canceller's lists, which together hold every operation that has not
                         // ended
 struct delayed_operations; // the restarter's lists
+
+// It is in none while it is idle.
+template <>
+inline constexpr bool leaving_is_checked_by_element<live_operations> = true;
+template <>
+inline constexpr bool leaving_is_checked_by_element<delayed_operations> = true;
 } // namespace detail
 
 class operation : public pending_work,
@@ -99,8 +105,13 @@ private:
 
     enum class state : std::uint8_t { idle, queued, in_flight, delayed };
 
-    [[nodiscard]] std::uint64_t id() const noexcept;
+    static constexpr unsigned generation_shift = 48;
+    [[nodiscard]] std::uint64_t id() const noexcept {
+        const auto address = reinterpret_cast<std::uint64_t>(this);
+        return std::uint64_t{generation_} << generation_shift | address;
+    }
 
+    // One word, so that beginning an operation is one store.
     state state_ = state::idle;
     bool cancel_requested_ = false;
     bool cancel_sent_ = false;
@@ -109,9 +120,10 @@ private:
     std::uint8_t attempts_ = 0; // submissions that a failed kernel worker cost
     std::uint16_t generation_ = 0;
     std::int32_t res_ = 0;
-    std::uint32_t started_ = 0; // when, in milliseconds; for reports
-    time_point due_{};          // while it is delayed: until when
-    scheduler* scheduler_ = nullptr;
+    // These mean something from start() on.
+    std::uint32_t started_; // when, in milliseconds; for reports
+    scheduler* scheduler_;
+    time_point due_; // while it is delayed: until when
 };
 
 } // namespace coronet

@@ -154,6 +154,9 @@ public:
     std::size_t cancel_operations_on(int fd) noexcept;
     /// Runs `item` in this turn or the next.
     void ready(work& item) noexcept;
+    /// Runs `item` when this turn's work has been done, before what it has begun is submitted: for
+    /// what gathers requests of a whole turn.
+    void at_turn_end(work& item) noexcept;
     /// Arms `t` to expire once `delay` has passed, counted from the end of this turn.
     void arm(timer& t, duration delay) noexcept;
     void arm(timer& t, time_point deadline) noexcept;

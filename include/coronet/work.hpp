@@ -29,7 +29,7 @@ protected:
 private:
     friend class work_queue;
     friend class mailbox;
-    work* next_ = nullptr;
+    work* next_; // means something while it is queued
     bool queued_ = false;
 };
 
@@ -53,28 +53,33 @@ protected:
 /// A FIFO of one thread.
 class work_queue {
 public:
+    work_queue() noexcept = default;
+    work_queue(const work_queue&) = delete;
+    work_queue& operator=(const work_queue&) = delete;
+
     [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
 
     void push(work& item) noexcept {
         CORONET_ASSERT(!item.queued_);
         item.queued_ = true;
         item.next_ = nullptr;
-        *(head_ ? &tail_->next_ : &head_) = &item;
-        tail_ = &item;
+        *end_ = &item;
+        end_ = &item.next_;
     }
 
     /// The oldest item, or null.
     work* pop() noexcept {
         work* item = head_;
         if (!item) return nullptr;
-        head_ = std::exchange(item->next_, nullptr);
+        head_ = item->next_;
+        if (!head_) end_ = &head_;
         item->queued_ = false;
         return item;
     }
 
 private:
     work* head_ = nullptr;
-    work* tail_ = nullptr;
+    work** end_ = &head_; // where the next one goes
 };
 
 } // namespace coronet

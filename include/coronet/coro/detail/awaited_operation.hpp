@@ -28,12 +28,28 @@ protected:
     awaited_operation() noexcept = default;
     awaited_operation(const awaited_operation&) noexcept = default;
     /// Catches a frame that is destroyed under the kernel's hands.
-    ~awaited_operation();
+    ~awaited_operation() {
+        if (!idle()) [[unlikely]]
+            destroyed_in_flight();
+    }
 
-    void run() noexcept override;
+    void run() noexcept override {
+        branch& here = promise_->in_branch();
+        here.clear_leaf();
+        here.resume(frame_);
+    }
 
     /// False, and not suspended, if a stop came before.
-    bool suspend(promise_base& promise, std::coroutine_handle<> frame) noexcept;
+    bool suspend(promise_base& promise, std::coroutine_handle<> frame) noexcept {
+        branch& here = promise.in_branch();
+        if (here.stopped()) [[unlikely]]
+            return stopped_before();
+        promise_ = &promise;
+        frame_ = frame;
+        promise.suspend_on(*this);
+        here.where().start(*this);
+        return true;
+    }
 
     [[nodiscard]] scheduler& where() const noexcept { return *owner(); }
 
@@ -50,8 +66,11 @@ protected:
     }
 
 private:
+    [[noreturn]] void destroyed_in_flight() const noexcept;
+    bool stopped_before() noexcept;
+
     promise_base* promise_ = nullptr;
-    std::coroutine_handle<> frame_;
+    std::coroutine_handle<> frame_; // means something from suspend() on
 };
 
 } // namespace coronet::detail

@@ -11,6 +11,8 @@
 // whatever the compiler makes of tail calls.
 #pragma once
 
+#include <coronet/detail/cancel_batch.hpp>
+#include <coronet/detail/hooks.hpp>
 #include <coronet/detail/intrusive_list.hpp>
 #include <coronet/scheduler.hpp>
 #include <coronet/stop_token.hpp>
@@ -19,6 +21,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <utility>
 
 namespace coronet::detail {
 
@@ -46,7 +49,16 @@ public:
     }
     /// Runs the frame, and those that it hands over to, until one is suspended or the root has
     /// ended.
-    void resume(std::coroutine_handle<> frame) noexcept;
+    void resume(std::coroutine_handle<> frame) noexcept {
+        CORONET_HOOK(resuming, this);
+        require_no_list_lock();
+        loop here{frame};
+        running_ = &here;
+        do {
+            std::exchange(here.next, {}).resume();
+        } while (here.next);
+        if (here.ended) finish();
+    }
     /// The running frame ends or waits for another one: that one is next.
     void continue_with(std::coroutine_handle<> next) noexcept { running_->next = next; }
     /// The root has ended.
