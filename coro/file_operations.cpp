@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 namespace coronet::async {
@@ -37,6 +38,25 @@ void mkdirat::prepare(io_uring_sqe& sqe) noexcept {
 
 void linkat::prepare(io_uring_sqe& sqe) noexcept {
     io_uring_prep_linkat(&sqe, from_.directory, from_.path, to_.directory, to_.path, flags_);
+}
+
+void openat::prepare(io_uring_sqe& sqe) noexcept {
+    io_uring_prep_openat(&sqe, directory_, path_, flags_ | O_CLOEXEC, mode_);
+}
+result<unique_fd> openat::await_resume() const noexcept {
+    return descriptor();
+}
+
+void statx::prepare(io_uring_sqe& sqe) noexcept {
+    io_uring_prep_statx(&sqe, directory_, path_, flags_, mask_, &found_);
+}
+result<struct ::statx> statx::await_resume() const noexcept {
+    if (res() < 0) return error_of_result(res());
+    return found_;
+}
+
+void fsync::prepare(io_uring_sqe& sqe) noexcept {
+    io_uring_prep_fsync(&sqe, fd_, what_ == sync_of::data ? IORING_FSYNC_DATASYNC : 0U);
 }
 
 // ---- names ----

@@ -27,11 +27,6 @@ unsigned unless_dontwait(int flags, unsigned events) noexcept {
     return (flags & MSG_DONTWAIT) ? 0 : events;
 }
 
-result<unique_fd> descriptor(std::int32_t res) noexcept {
-    if (res < 0) return error_of_result(res);
-    return unique_fd{res};
-}
-
 } // namespace
 
 // ---- buffers ----
@@ -116,7 +111,7 @@ operation::subject accept::on() const noexcept {
     return {fd_, POLLIN};
 }
 result<unique_fd> accept::await_resume() const noexcept {
-    return descriptor(res());
+    return descriptor();
 }
 
 void connect::prepare(io_uring_sqe& sqe) noexcept {
@@ -147,7 +142,7 @@ void socket::complete(std::int32_t res, std::uint32_t flags) noexcept {
     awaited_operation::complete(res, flags);
 }
 result<unique_fd> socket::await_resume() const noexcept {
-    return descriptor(res());
+    return descriptor();
 }
 
 void shutdown::prepare(io_uring_sqe& sqe) noexcept {
@@ -181,21 +176,6 @@ void poll::prepare(io_uring_sqe& sqe) noexcept {
 result<unsigned> poll::await_resume() const noexcept {
     if (res() < 0) return error_of_result(res());
     return static_cast<unsigned>(res());
-}
-
-void openat::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_openat(&sqe, directory_, path_, flags_ | O_CLOEXEC, mode_);
-}
-result<unique_fd> openat::await_resume() const noexcept {
-    return descriptor(res());
-}
-
-void statx::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_statx(&sqe, directory_, path_, flags_, mask_, into_);
-}
-
-void fsync::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_fsync(&sqe, fd_, what_ == sync_of::data ? IORING_FSYNC_DATASYNC : 0U);
 }
 
 void splice::prepare(io_uring_sqe& sqe) noexcept {

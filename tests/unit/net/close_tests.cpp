@@ -5,6 +5,7 @@
 #include "connected.hpp"
 #include "support/open_files.hpp"
 
+#include <coronet/coro/file_operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>
 #include <coronet/coro/timeout.hpp>
