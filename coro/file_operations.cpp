@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "clamped.hpp"
+
 #include <coronet/coro/file_operations.hpp>
 #include <coronet/detail/opcodes.hpp>
 
 #include <liburing.h>
-
-#include <algorithm>
-#include <cstddef>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 namespace coronet::async {
 
-namespace {
-constexpr std::size_t transfer_max = 0x7ffff000; // MAX_RW_COUNT of write(2)
-} // namespace
-
 void append::prepare(io_uring_sqe& sqe) noexcept {
-    const auto size = static_cast<unsigned>(std::min(buffer_.size(), transfer_max));
+    const auto size = coronet::detail::clamped(buffer_.size());
     io_uring_prep_write(&sqe, fd_, buffer_.data(), size, 0);
     sqe.rw_flags = RWF_APPEND;
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "clamped.hpp"
+
 #include <coronet/coro/operations.hpp>
 #include <coronet/detail/checkers.hpp>
 #include <coronet/detail/closed_descriptors.hpp>
 
 #include <liburing.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,12 +16,7 @@ namespace coronet::async {
 
 namespace {
 
-/// The kernel takes at most this many bytes at once (read(2), MAX_RW_COUNT); the entry's field is
-/// 32 bits wide.
-constexpr std::size_t transfer_max = 0x7ffff000;
-unsigned clamped(std::size_t size) noexcept {
-    return static_cast<unsigned>(std::min(size, transfer_max));
-}
+using coronet::detail::clamped;
 
 /// Who asked not to wait gets -EAGAIN; for the others a poll stands in.
 unsigned unless_dontwait(int flags, unsigned events) noexcept {
