@@ -31,6 +31,12 @@ function(coronet_add_library name)
                    VERSION ${PROJECT_VERSION}
                    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
+    if(CORONET_UNITY)
+        # To g++ a unit's sources are headers, and it would warn about their types in unnamed namespaces.
+        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+        target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+    endif()
+
     if(CORONET_INSTALL)
         install(
             TARGETS ${target}

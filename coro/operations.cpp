@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "clamped.hpp"
+
 #include <coronet/coro/operations.hpp>
 #include <coronet/detail/checkers.hpp>
 #include <coronet/detail/closed_descriptors.hpp>
 
 #include <liburing.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,21 +16,11 @@ namespace coronet::async {
 
 namespace {
 
-/// The kernel takes at most this many bytes at once (read(2), MAX_RW_COUNT); the entry's field is
-/// 32 bits wide.
-constexpr std::size_t transfer_max = 0x7ffff000;
-unsigned clamped(std::size_t size) noexcept {
-    return static_cast<unsigned>(std::min(size, transfer_max));
-}
+using coronet::detail::clamped;
 
 /// Who asked not to wait gets -EAGAIN; for the others a poll stands in.
 unsigned unless_dontwait(int flags, unsigned events) noexcept {
     return (flags & MSG_DONTWAIT) ? 0 : events;
-}
-
-result<unique_fd> descriptor(std::int32_t res) noexcept {
-    if (res < 0) return error_of_result(res);
-    return unique_fd{res};
 }
 
 } // namespace
@@ -116,7 +107,7 @@ operation::subject accept::on() const noexcept {
     return {fd_, POLLIN};
 }
 result<unique_fd> accept::await_resume() const noexcept {
-    return descriptor(res());
+    return descriptor();
 }
 
 void connect::prepare(io_uring_sqe& sqe) noexcept {
@@ -147,7 +138,7 @@ void socket::complete(std::int32_t res, std::uint32_t flags) noexcept {
     awaited_operation::complete(res, flags);
 }
 result<unique_fd> socket::await_resume() const noexcept {
-    return descriptor(res());
+    return descriptor();
 }
 
 void shutdown::prepare(io_uring_sqe& sqe) noexcept {
@@ -181,21 +172,6 @@ void poll::prepare(io_uring_sqe& sqe) noexcept {
 result<unsigned> poll::await_resume() const noexcept {
     if (res() < 0) return error_of_result(res());
     return static_cast<unsigned>(res());
-}
-
-void openat::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_openat(&sqe, directory_, path_, flags_ | O_CLOEXEC, mode_);
-}
-result<unique_fd> openat::await_resume() const noexcept {
-    return descriptor(res());
-}
-
-void statx::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_statx(&sqe, directory_, path_, flags_, mask_, into_);
-}
-
-void fsync::prepare(io_uring_sqe& sqe) noexcept {
-    io_uring_prep_fsync(&sqe, fd_, what_ == sync_of::data ? IORING_FSYNC_DATASYNC : 0U);
 }
 
 void splice::prepare(io_uring_sqe& sqe) noexcept {

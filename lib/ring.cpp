@@ -94,7 +94,7 @@ void require_valid(const sqpoll_options& wanted) {
     if (wanted.cpu >= 0) require_cpu(wanted.cpu);
 }
 
-__kernel_timespec to_timespec(duration d) {
+__kernel_timespec to_kernel_timespec(duration d) {
     using namespace std::chrono;
     const auto whole = duration_cast<seconds>(d);
     return {whole.count(), duration_cast<nanoseconds>(d - whole).count()};
@@ -254,10 +254,10 @@ ring::outcome ring::enter(unsigned tail, time_point deadline) noexcept {
         // Before the clock's beginning is past as well, and no valid time.
         deadline = std::max(deadline, time_point{});
         if (absolute_deadlines_) {
-            timeout = to_timespec(deadline.time_since_epoch());
+            timeout = to_kernel_timespec(deadline.time_since_epoch());
             flags |= kernel::enter_abs_timer;
         } else {
-            timeout = to_timespec(std::max(deadline - clock::now(), duration::zero()));
+            timeout = to_kernel_timespec(std::max(deadline - clock::now(), duration::zero()));
         }
         arg.ts = reinterpret_cast<std::uint64_t>(&timeout);
     }

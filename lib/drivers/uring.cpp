@@ -25,7 +25,7 @@ namespace {
 
 // user_data of the driver's own entries; 0 is the answer to a cancel request.
 enum own_id : std::uint64_t {
-    cancel_answer_id = 0,
+    answer_id = 0,
     wake_id = 1,         // the armed read of the eventfd
     message_id = 2,      // a message that another ring or thread sent here
     sent_message_id = 3, // the answer to one that we sent; its number is in the bits above
@@ -102,10 +102,10 @@ public:
             io_uring_sqe* sqe = cancel_slot();
             if (sqe && wake_armed_) {
                 io_uring_prep_cancel64(sqe, wake_id, 0);
-                sqe->user_data = cancel_answer_id;
+                sqe->user_data = answer_id;
             } else if (sqe) {
                 io_uring_prep_nop(sqe);
-                sqe->user_data = cancel_answer_id;
+                sqe->user_data = answer_id;
             }
             enter(time_point::max());
             own().for_each_completion([this](const io_uring_cqe& cqe) { handle_closing(cqe); });
@@ -238,7 +238,7 @@ private:
 
     void handle_own(const io_uring_cqe& cqe, dispatcher& sink) noexcept {
         switch (cqe.user_data & dispatcher::address_mask) {
-        case cancel_answer_id:
+        case answer_id:
             sink.cancel_answered(cqe.res);
             break;
         case wake_id:

@@ -120,18 +120,7 @@ TEST_F(old_kernel, that_lacks_an_opcode_without_a_name_in_old_headers_gives_the_
 
 TEST_F(old_kernel, that_lacks_an_opcode_still_cancels_it) {
     scheduler loop{options};
-    const coronet::test::temporary_directory where;
-    const std::string fifo = where.path("fifo");
-    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-    sample_operation open{[&](io_uring_sqe& sqe) {
-        io_uring_prep_openat(&sqe, AT_FDCWD, fifo.c_str(), O_RDONLY | O_CLOEXEC, 0);
-    }};
-    loop.start(open); // waits for somebody who writes
-    loop.run_once(coronet::time_point::min());
-    open.cancel();
-    run_until(loop, [&] { return open.ended(); });
-    EXPECT_EQ(open.results, std::vector{-ECANCELED});
-    EXPECT_GE(loop.stats().cancels_running, 1U);
+    cancel_an_open_that_waits(loop);
 }
 
 TEST_F(old_kernel, that_lacks_opcodes_serves_a_submission_thread_too) {

@@ -13,6 +13,7 @@
 #include "support/spin.hpp"
 #include "support/temporary_file.hpp"
 
+#include <coronet/coro/file_operations.hpp>
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/sleep.hpp>
 #include <coronet/unique_fd.hpp>

@@ -8,6 +8,7 @@
 #include "support/temporary_file.hpp"
 #include "support/watchdog.hpp"
 
+#include <coronet/coro/file_operations.hpp>
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>

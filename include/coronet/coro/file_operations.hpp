@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// More of the kernel's operations as awaitables: those that change files and the names of files.
+// More of the kernel's operations as awaitables: those of files and of the names of files.
 // What <coronet/coro/operations.hpp> says of all operations holds here, too. Most of them run in a
 // kernel worker. Names are relative to a directory (AT_FDCWD: the working directory).
 //
@@ -12,7 +12,72 @@
 
 #include <cstdint>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 namespace coronet::async {
+
+/// Opens a file, close-on-exec, relative to a directory (AT_FDCWD: the working directory).
+///
+/// Result: the file.
+/// Lifetime: `path` outlives the await.
+/// Kernel: IORING_OP_OPENAT; openat(2).
+class [[nodiscard]] openat : public coronet::detail::awaited_operation {
+public:
+    openat(int directory, const char* path, int flags, mode_t mode = 0) noexcept
+        : directory_(directory), path_(path), flags_(flags), mode_(mode) {}
+    result<unique_fd> await_resume() const noexcept;
+
+private:
+    void prepare(io_uring_sqe& sqe) noexcept override;
+    [[nodiscard]] std::string_view name() const noexcept override { return "openat"; }
+    int directory_;
+    const char* path_;
+    int flags_;
+    mode_t mode_;
+};
+
+/// Asks for a file's metadata; with AT_EMPTY_PATH and "", for that of the descriptor itself.
+///
+/// Result: what statx(2) fills in; `stx_mask` says what of it.
+/// Lifetime: `path` outlives the await.
+/// Kernel: IORING_OP_STATX; statx(2).
+class [[nodiscard]] statx : public coronet::detail::awaited_operation {
+public:
+    statx(
+        int directory, const char* path, int flags, unsigned mask = STATX_BASIC_STATS | STATX_BTIME
+    ) noexcept
+        : directory_(directory), path_(path), flags_(flags), mask_(mask) {}
+    result<struct ::statx> await_resume() const noexcept;
+
+private:
+    void prepare(io_uring_sqe& sqe) noexcept override;
+    [[nodiscard]] std::string_view name() const noexcept override { return "statx"; }
+    int directory_;
+    const char* path_;
+    int flags_;
+    unsigned mask_;
+    struct ::statx found_ {};
+};
+
+enum class sync_of { data_and_metadata, data };
+
+/// Waits until a file's content is on its device.
+///
+/// Kernel: IORING_OP_FSYNC; fsync(2), fdatasync(2).
+class [[nodiscard]] fsync : public coronet::detail::awaited_operation {
+public:
+    explicit fsync(int fd, sync_of what = sync_of::data_and_metadata) noexcept
+        : fd_(fd), what_(what) {}
+    result<void> await_resume() const noexcept { return nothing(); }
+
+private:
+    void prepare(io_uring_sqe& sqe) noexcept override;
+    [[nodiscard]] subject on() const noexcept override { return {fd_, 0}; }
+    [[nodiscard]] std::string_view name() const noexcept override { return "fsync"; }
+    int fd_;
+    sync_of what_;
+};
 
 /// Writes at most `buffer.size()` bytes at the end of a file, however it was opened. What several
 /// writers append does not overlap: each write is whole and in one place.

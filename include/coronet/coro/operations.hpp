@@ -2,7 +2,8 @@
 //
 // The kernel's operations as awaitables, one function for each: `auto received = co_await
 // async::recv(fd, buffer);`. They take plain descriptors and buffers; sockets and files with
-// ownership are built on them.
+// ownership are built on them. Those of files and their names are in
+// <coronet/coro/file_operations.hpp>.
 //
 // For all of them:
 // Errors: those of the system call of the same name; std::errc::operation_canceled after a stop or
@@ -26,7 +27,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 namespace coronet::async {
@@ -339,66 +339,6 @@ private:
     [[nodiscard]] std::string_view name() const noexcept override { return "poll"; }
     int fd_;
     unsigned events_;
-};
-
-/// Opens a file, close-on-exec, relative to a directory (AT_FDCWD: the working directory).
-///
-/// Result: the file.
-/// Lifetime: `path` outlives the await.
-/// Kernel: IORING_OP_OPENAT; openat(2).
-class [[nodiscard]] openat : public coronet::detail::awaited_operation {
-public:
-    openat(int directory, const char* path, int flags, mode_t mode = 0) noexcept
-        : directory_(directory), path_(path), flags_(flags), mode_(mode) {}
-    result<unique_fd> await_resume() const noexcept;
-
-private:
-    void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] std::string_view name() const noexcept override { return "openat"; }
-    int directory_;
-    const char* path_;
-    int flags_;
-    mode_t mode_;
-};
-
-/// Asks for a file's metadata; `into` holds it afterwards. With AT_EMPTY_PATH and "", of the
-/// descriptor itself.
-///
-/// Lifetime: `path` and `into` outlive the await.
-/// Kernel: IORING_OP_STATX; statx(2).
-class [[nodiscard]] statx : public coronet::detail::awaited_operation {
-public:
-    statx(int directory, const char* path, int flags, unsigned mask, struct ::statx& into) noexcept
-        : directory_(directory), path_(path), flags_(flags), mask_(mask), into_(&into) {}
-    result<void> await_resume() const noexcept { return nothing(); }
-
-private:
-    void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] std::string_view name() const noexcept override { return "statx"; }
-    int directory_;
-    const char* path_;
-    int flags_;
-    unsigned mask_;
-    struct ::statx* into_;
-};
-
-enum class sync_of { data_and_metadata, data };
-
-/// Waits until a file's content is on its device.
-///
-/// Kernel: IORING_OP_FSYNC; fsync(2), fdatasync(2).
-class [[nodiscard]] fsync : public coronet::detail::awaited_operation {
-public:
-    explicit fsync(int fd, sync_of what = sync_of::data_and_metadata) noexcept
-        : fd_(fd), what_(what) {}
-    result<void> await_resume() const noexcept { return nothing(); }
-
-private:
-    void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] subject on() const noexcept override { return {fd_, 0}; }
-    [[nodiscard]] std::string_view name() const noexcept override { return "fsync"; }
-    int fd_;
-    sync_of what_;
 };
 
 /// One side of a splice: a descriptor, and where in it (a pipe has no place).

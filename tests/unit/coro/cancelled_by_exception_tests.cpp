@@ -2,6 +2,7 @@
 //
 // Tasks that use value(): a stop makes them throw operation_canceled. For who asked them to end
 // that is their end and no failure; what others achieved stays. Every other exception is one.
+#include "delayed.hpp"
 #include "support/pairs.hpp"
 
 #include <coronet/coro/operations.hpp>
@@ -26,15 +27,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-task<int> value_after(duration delay, int value) {
-    const auto slept = co_await sleep_for(delay);
-    slept.value();
-    co_return value;
-}
-task<void> nothing_after(duration delay) {
-    const auto slept = co_await sleep_for(delay);
-    slept.value();
-}
+using test::nothing_after;
+using test::value_after;
+
 task<result<int>> result_after(duration delay, int value) {
     co_return co_await value_after(delay, value);
 }

@@ -67,7 +67,8 @@ task<void> one_read(two_reads* all, std::size_t which) {
     std::array<std::byte, 1> room{};
     all->places[which] = room.data();
     ++all->begun;
-    all->got[which] = co_await async::read(all->pipes[which].reader.get(), room);
+    auto got = co_await async::read(all->pipes[which].reader.get(), room);
+    all->got[which] = got;
     ++all->ended;
 }
 task<void> one_after_the_other(two_reads* all) {

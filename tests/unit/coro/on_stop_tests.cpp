@@ -201,10 +201,11 @@ TEST(on_stop, takes_a_function_that_can_only_be_moved) {
     EXPECT_EQ(told, 3);
 }
 
+void increment(const std::shared_ptr<int>& held) {
+    ++*held;
+}
 task<std::size_t> destroyed_how_often(std::shared_ptr<int> counted) {
-    const auto done = co_await on_stop(
-        async::nop(), [](const std::shared_ptr<int>& held) { ++*held; }, counted
-    );
+    const auto done = co_await on_stop(async::nop(), increment, counted);
     static_cast<void>(done);
     co_return static_cast<std::size_t>(counted.use_count());
 }

@@ -135,15 +135,14 @@ TEST(schedule_on, a_stop_follows_to_the_other_scheduler) {
     EXPECT_EQ(run(sleep_there_within(&others.at(0), 20ms)), std::errc::timed_out);
 }
 
+task<void> stop_after(duration delay, runtime* which) {
+    const auto slept = co_await sleep_for(delay);
+    slept.value();
+    which->stop();
+}
 task<std::error_code> sleep_there_and_stop_it(runtime* others) {
-    const auto both = co_await when_all(
-        with_timeout(1h, sleep_there(&others->at(0))),
-        [](runtime* stopped) -> task<void> {
-            const auto slept = co_await sleep_for(5ms);
-            slept.value();
-            stopped->stop();
-        }(others)
-    );
+    auto guest = with_timeout(1h, sleep_there(&others->at(0)));
+    const auto both = co_await when_all(std::move(guest), stop_after(5ms, others));
     co_return std::get<0>(both).error();
 }
 

@@ -4,6 +4,7 @@
 // answer: no byte and no descriptor is dropped.
 #include "scripted_coroutines.hpp"
 
+#include <coronet/coro/file_operations.hpp>
 #include <coronet/coro/operations.hpp>
 #include <coronet/coro/stop.hpp>
 #include <coronet/coro/timeout.hpp>

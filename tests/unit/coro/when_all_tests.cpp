@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Several awaits at once: all results, and what an exception does to the others.
+#include "delayed.hpp"
 #include "support/pairs.hpp"
 
 #include <coronet/coro/operations.hpp>
@@ -20,15 +21,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-task<int> after(duration delay, int value) {
-    const auto slept = co_await sleep_for(delay);
-    slept.value();
-    co_return value;
-}
-task<void> nothing_after(duration delay) {
-    const auto slept = co_await sleep_for(delay);
-    slept.value();
-}
+using test::nothing_after;
+using test::value_after;
+
 task<std::unique_ptr<int>> boxed(int value) {
     co_return std::make_unique<int>(value);
 }
@@ -38,7 +33,8 @@ task<int> failing(std::string why) {
 }
 
 task<std::vector<int>> three() {
-    const auto all = co_await when_all(after(20ms, 1), after(1ms, 2), after(10ms, 3));
+    const auto all =
+        co_await when_all(value_after(20ms, 1), value_after(1ms, 2), value_after(10ms, 3));
     const auto [first, second, third] = all;
     co_return std::vector{first, second, third};
 }
@@ -59,7 +55,7 @@ TEST(when_all, runs_all_at_once) {
 }
 
 task<int> mixed_kinds() {
-    auto all = co_await when_all(boxed(4), nothing_after(1ms), async::nop(), after(1ms, 5));
+    auto all = co_await when_all(boxed(4), nothing_after(1ms), async::nop(), value_after(1ms, 5));
     static_assert(std::is_same_v<std::tuple_element_t<1, decltype(all)>, std::monostate>);
     static_assert(std::is_same_v<std::tuple_element_t<2, decltype(all)>, result<void>>);
     co_return *std::get<0>(all) * 10 + std::get<3>(all);
@@ -122,7 +118,7 @@ TEST(when_all, rethrows_the_exception_that_came_first) {
 task<std::vector<int>> range(int count) {
     std::vector<task<int>> jobs;
     for (int i = 0; i < count; ++i)
-        jobs.push_back(after(duration{(count - i) % 7} * 100'000, i));
+        jobs.push_back(value_after(duration{(count - i) % 7} * 100'000, i));
     co_return co_await when_all(std::move(jobs));
 }
 
@@ -139,7 +135,7 @@ TEST(when_all, awaits_ten_thousand_tasks) {
 
 task<std::vector<int>> range_with_failure() {
     std::vector<task<int>> jobs;
-    jobs.push_back(after(1h, 1));
+    jobs.push_back(value_after(1h, 1));
     jobs.push_back(failing("second"));
     co_return co_await when_all(std::move(jobs));
 }

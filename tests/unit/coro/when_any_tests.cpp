@@ -78,10 +78,11 @@ TEST(when_any, loses_no_byte_of_two_reads_that_are_ready_at_once) {
 task<void> nothing() {
     co_return;
 }
+task<std::unique_ptr<int>> boxed(int value) {
+    co_return std::make_unique<int>(value);
+}
 task<any_of<result<void>, result<std::unique_ptr<int>>>> values_become_results() {
-    co_return co_await when_any(nothing(), []() -> task<std::unique_ptr<int>> {
-        co_return std::make_unique<int>(3);
-    }());
+    co_return co_await when_any(nothing(), boxed(3));
 }
 
 TEST(when_any, makes_results_of_values) {
@@ -96,13 +97,14 @@ task<int> failing() {
     throw std::runtime_error("fails");
     co_return 0;
 }
+task<void> error_of_a_long_sleep(std::error_code* seen) {
+    const auto slept = co_await sleep_for(1h);
+    *seen = slept.error();
+}
 task<std::error_code> failure_is_first() {
     std::error_code other;
     try {
-        const auto ended = co_await when_any(failing(), [](std::error_code* seen) -> task<void> {
-            const auto slept = co_await sleep_for(1h);
-            *seen = slept.error();
-        }(&other));
+        const auto ended = co_await when_any(failing(), error_of_a_long_sleep(&other));
         static_cast<void>(ended);
     } catch (const std::runtime_error&) {
         co_return other;

@@ -201,18 +201,7 @@ TEST(epoll_driver, C5_a_request_that_has_succeeded_is_not_found) {
 
 TEST(epoll_driver, answers_that_a_worker_is_at_it) {
     scheduler loop{on_epoll()};
-    const coronet::test::temporary_directory where;
-    const std::string fifo = where.path("fifo");
-    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-    sample_operation open{[&](io_uring_sqe& sqe) {
-        io_uring_prep_openat(&sqe, AT_FDCWD, fifo.c_str(), O_RDONLY | O_CLOEXEC, 0);
-    }};
-    loop.start(open); // waits for somebody who writes
-    turn(loop);
-    open.cancel();
-    run_until(loop, [&] { return open.ended(); });
-    EXPECT_EQ(open.results, std::vector{-ECANCELED});
-    EXPECT_GE(loop.stats().cancels_running, 1U);
+    cancel_an_open_that_waits(loop);
 }
 
 // ---- many at once ----

@@ -40,20 +40,7 @@ const auto fine = ::testing::ExitedWithCode(0);
 /// Before Linux 5.11 a timer in the set ends the wait.
 TEST(epoll_on_an_old_kernel, keeps_its_deadlines) {
     const auto body = [](scheduler& loop) {
-        std::vector<int> order;
-        const time_point begin = clock::now();
-        const auto note = [&](int n) {
-            return [&order, begin, n] {
-                order.push_back(n);
-                EXPECT_GE(clock::now() - begin, 10ms * n);
-            };
-        };
-        coronet::testing::alarm third{note(3)}, first{note(1)}, second{note(2)};
-        loop.arm(third, 30ms);
-        loop.arm(first, 10ms);
-        loop.arm(second, 20ms);
-        run_until(loop, [&] { return order.size() == 3; });
-        EXPECT_EQ(order, (std::vector{1, 2, 3}));
+        call_timers_in_order(loop);
 
         const time_point deadline = clock::now() + 50ms;
         const auto turns = loop.stats().turns;

@@ -7,6 +7,7 @@
 #include "call.hpp"
 #include "run_until.hpp"
 #include "sample_operation.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <coronet/scheduler.hpp>
 #include <coronet/unique_fd.hpp>
@@ -19,11 +20,13 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace coronet::testing {
@@ -98,6 +101,42 @@ inline void post_from_threads(scheduler& loop) {
         EXPECT_TRUE(wait_until([&] { return runs.load() == threads * items_each; }));
     }
     EXPECT_EQ(runs.load(), threads * items_each);
+}
+
+/// Three timers, armed out of order.
+inline void call_timers_in_order(scheduler& loop) {
+    using std::chrono::milliseconds;
+    std::vector<int> order;
+    const time_point begin = clock::now();
+    const auto note = [&](int n) {
+        return [&order, begin, n] {
+            order.push_back(n);
+            EXPECT_GE(clock::now() - begin, n * milliseconds{10}) << "too early";
+        };
+    };
+    alarm third{note(3)}, first{note(1)}, second{note(2)};
+    loop.arm(third, milliseconds{30});
+    loop.arm(first, milliseconds{10});
+    loop.arm(second, milliseconds{20});
+    run_until(loop, [&] { return order.size() == 3; });
+    EXPECT_EQ(order, (std::vector{1, 2, 3}));
+}
+
+/// An open of a FIFO waits in a worker for somebody who writes. Who cancels it is told that it
+/// runs.
+inline void cancel_an_open_that_waits(scheduler& loop) {
+    const test::temporary_directory where;
+    const std::string fifo = where.path("fifo");
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    sample_operation open{[&](io_uring_sqe& sqe) {
+        io_uring_prep_openat(&sqe, AT_FDCWD, fifo.c_str(), O_RDONLY | O_CLOEXEC, 0);
+    }};
+    loop.start(open);
+    loop.run_once(time_point::min());
+    open.cancel();
+    run_until(loop, [&] { return open.ended(); });
+    EXPECT_EQ(open.results, std::vector{-ECANCELED});
+    EXPECT_GE(loop.stats().cancels_running, 1U);
 }
 
 /// A splice from an empty pipe blocks a kernel worker, which answers with a raw restart request.

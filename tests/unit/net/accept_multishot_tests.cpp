@@ -152,15 +152,15 @@ TYPED_TEST(accept_multishot, whose_listener_is_destroyed_first_ends_the_program)
     EXPECT_DEATH(run(drop_listener_under_a_stream<TypeParam>()), "assertion failed");
 }
 
+task<void> cancel_after_a_turn(basic_socket* which) {
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
+    which->cancel();
+}
 template <class Stream>
 task<std::error_code> cancelled_by_its_socket(basic_listener<Stream>* listener) {
     auto connections = listener->accept_multishot();
-    const auto both =
-        co_await when_all(next_error(&connections), [](basic_socket* socket) -> task<void> {
-            const auto turn = co_await async::nop();
-            static_cast<void>(turn);
-            socket->cancel();
-        }(listener));
+    const auto both = co_await when_all(next_error(&connections), cancel_after_a_turn(listener));
     co_await connections.close();
     co_return std::get<0>(both);
 }

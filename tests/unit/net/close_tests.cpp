@@ -5,6 +5,7 @@
 #include "connected.hpp"
 #include "support/open_files.hpp"
 
+#include <coronet/coro/file_operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>
 #include <coronet/coro/timeout.hpp>
@@ -118,12 +119,13 @@ TEST(close, of_a_closed_socket_does_nothing) {
     EXPECT_TRUE(peer_sees_the_end(pair.there));
 }
 
+task<void> cancel_after_a_turn(tcp_stream* which) {
+    const auto turn = co_await async::nop();
+    static_cast<void>(turn);
+    which->cancel();
+}
 task<std::error_code> cancelled_read(tcp_stream* which, room* into) {
-    const auto both = co_await when_all(read_once(which), [](tcp_stream* asked) -> task<void> {
-        const auto turn = co_await async::nop();
-        static_cast<void>(turn);
-        asked->cancel();
-    }(which));
+    const auto both = co_await when_all(read_once(which), cancel_after_a_turn(which));
     const auto received = co_await with_timeout(1ms, which->read_some(*into));
     co_return received.error() == std::errc::timed_out ? std::get<0>(both) : received.error();
 }
@@ -178,15 +180,15 @@ TEST(close, by_two_ends_for_both_when_it_is_closed) {
     EXPECT_EQ(run(close_from_two(&pair.here)), (std::array{true, true}));
 }
 
+task<void> cancel_at_once(tcp_stream* which) {
+    which->cancel();
+    co_return;
+}
 task<std::error_code> cancelled_under_close(tcp_stream* which) {
     // Both are in flight when the socket, which has no descriptor any more, is told to cancel.
     const auto all = co_await when_all(
         closed_for(which), async::openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY),
-        [](tcp_stream* asked) -> task<void> {
-            asked->cancel();
-            co_return;
-        }(which),
-        read_once(which)
+        cancel_at_once(which), read_once(which)
     );
     co_return std::get<1>(all).error();
 }

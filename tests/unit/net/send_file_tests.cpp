@@ -9,6 +9,7 @@
 #include "support/text.hpp"
 
 #include <coronet/coro/event.hpp>
+#include <coronet/coro/operations.hpp>
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/scope.hpp>
 #include <coronet/coro/sleep.hpp>
@@ -27,7 +28,9 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace coronet {
@@ -133,6 +136,12 @@ TEST(send_file, sends_what_is_made_up_when_it_is_read) {
 
 // ---- what happens while the peer does not read ----
 
+const std::string header_of_stuck = "header";
+
+/// poll(2) tells of fewer bytes than these only at the end of the stream.
+void set_low_watermark(int socket, int bytes) {
+    EXPECT_EQ(::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes), 0);
+}
 /// Until all that could begin has begun and waits.
 task<void> until_nothing_moves() {
     std::uint64_t before = 0;
@@ -145,8 +154,18 @@ task<void> until_nothing_moves() {
     }
 }
 
+/// Until so many bytes can be read from a socket; they stay there.
+task<void> until_arrived(std::size_t bytes, const tcp_stream* at) {
+    const int fd = at->native_handle();
+    set_low_watermark(fd, static_cast<int>(bytes));
+    const auto readable = co_await async::poll(fd, POLLIN);
+    EXPECT_TRUE(readable);
+    set_low_watermark(fd, 1);
+}
+/// When the file is on its way: its size has been asked for and its first byte has arrived.
 template <class Function>
-task<void> act_when_stuck(Function act, event* done) {
+task<void> act_when_stuck(Function act, event* done, const tcp_stream* at) {
+    co_await until_arrived(header_of_stuck.size() + 1, at);
     co_await until_nothing_moves();
     act();
     done->set();
@@ -162,8 +181,8 @@ task<exchange> meanwhile(file* from, file_part what, Function act) {
     connected<tcp_stream> pair;
     event acted;
     auto all = co_await when_all(
-        send_and_finish(&pair.here, from, what, "header"), read_after(&acted, &pair.there),
-        act_when_stuck(act, &acted)
+        send_and_finish(&pair.here, from, what, header_of_stuck), read_after(&acted, &pair.there),
+        act_when_stuck(act, &acted, &pair.there)
     );
     co_return exchange{std::get<0>(all), std::move(std::get<1>(all))};
 }

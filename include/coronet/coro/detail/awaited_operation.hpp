@@ -7,6 +7,7 @@
 #include <coronet/coro/detail/promise.hpp>
 #include <coronet/operation.hpp>
 #include <coronet/result.hpp>
+#include <coronet/unique_fd.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -63,6 +64,11 @@ protected:
         if (res() < 0) [[unlikely]]
             return error_of_result(res());
         return {};
+    }
+    [[nodiscard]] result<unique_fd> descriptor() const noexcept {
+        if (res() < 0) [[unlikely]]
+            return error_of_result(res());
+        return unique_fd{res()};
     }
 
 private:

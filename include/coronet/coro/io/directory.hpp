@@ -92,7 +92,7 @@ public:
     }
     /// Size, mode, times ... of what has that name; with AT_SYMLINK_NOFOLLOW of a link itself.
     [[nodiscard]] auto stat(const char* name, int flags = 0) noexcept {
-        return detail::descriptor_operation<detail::status_of>{*this, name, flags};
+        return detail::descriptor_operation<async::statx>{*this, name, flags};
     }
 
     /// All names in it but "." and "..", in no order. What comes or goes meanwhile may be among

@@ -32,28 +32,9 @@ class file;
 
 namespace detail {
 
-/// statx(2) into a place of its own.
-class status_of : public awaited_operation {
+class status_of_open : public async::statx {
 public:
-    status_of(int directory, const char* path, int flags) noexcept
-        : directory_(directory), path_(path), flags_(flags) {}
-    result<struct ::statx> await_resume() const noexcept {
-        if (res() < 0) return error_of_result(res());
-        return found_;
-    }
-
-private:
-    void prepare(io_uring_sqe& sqe) noexcept override;
-    [[nodiscard]] std::string_view name() const noexcept override { return "statx"; }
-    int directory_;
-    const char* path_;
-    int flags_;
-    struct ::statx found_ {};
-};
-
-class status_of_open : public status_of {
-public:
-    explicit status_of_open(int fd) noexcept : status_of(fd, "", AT_EMPTY_PATH) {}
+    explicit status_of_open(int fd) noexcept : statx(fd, "", AT_EMPTY_PATH) {}
 };
 
 class open_file : public async::openat {
