@@ -19,6 +19,7 @@
 
 #include <liburing.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -87,6 +88,17 @@ public:
     [[nodiscard]] virtual int socket_flags() const noexcept = 0;
     /// Whether another driver's submission thread is this one's, too.
     [[nodiscard]] virtual bool shares_submission_thread() const noexcept { return false; }
+
+    // ---- buffers that receives choose from (IOSQE_BUFFER_SELECT, group 0) ----
+
+    /// From now on they come from this ring, whose memory stays until it is taken back. `flags` are
+    /// those of io_uring_register_buf_ring(3). Result: 0, or a negated errno.
+    [[nodiscard]] virtual int
+    offer_buffers(io_uring_buf_ring&, unsigned /*entries*/, unsigned /*flags*/) noexcept {
+        return -EOPNOTSUPP;
+    }
+    virtual void take_buffers_back() noexcept {}
+
     // ---- the kernel's workers; a driver that has none says operation_not_supported ----
 
     /// Sets their maxima; 0 leaves one as it is. Result: those before.

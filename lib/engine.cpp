@@ -5,6 +5,7 @@
 #include "futex.hpp"
 #include "log.hpp"
 
+#include <coronet/detail/buffer_pool.hpp>
 #include <coronet/detail/hooks.hpp>
 #include <coronet/error.hpp>
 
@@ -31,6 +32,7 @@ engine::engine(scheduler& face, const scheduler_options& wanted, std::unique_ptr
       options(wanted),
       driver_(std::move(executor)),
       dispatcher_(face, *driver_, timers, stats) {
+    buffer_pool::check(options.receive_buffers);
     driver_->belong_to(face);
 }
 
@@ -313,12 +315,13 @@ void engine::close() {
     CORONET_HOOK(closing, &self);
     wait_for_callers(); // those to come find nobody asleep, and leave the driver alone
     stats.enters = driver_->enters();
+    if (buffers_) std::exchange(buffers_, nullptr)->owner_leaves();
     driver_->close();
     owner = 0;
     enter(phase::exited);
 }
 
-// ---- its pool ----
+// ---- its pool, its buffers ----
 
 worker_pool& engine::pool() {
     if (worker_pool* made = pool_if_any()) return *made;
@@ -331,6 +334,14 @@ worker_pool& engine::pool() {
         pool_.store(own_pool_.get(), std::memory_order_release);
     }
     return *own_pool_;
+}
+
+buffer_pool& engine::receive_buffers() {
+    if (buffers_) [[likely]]
+        return *buffers_;
+    if (!in_loop()) throw std::system_error(errc::stopped, "receive buffers outside of the loop");
+    buffers_ = new buffer_pool{*this};
+    return *buffers_;
 }
 
 bool engine::owned_by_this_thread() const noexcept {

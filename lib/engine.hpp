@@ -55,6 +55,8 @@ public:
     // ---- any thread ----
 
     bool post(mailbox& lane, work& item) noexcept;
+    /// To what already belongs to it, until the very end.
+    [[nodiscard]] bool post_internal(work& item) noexcept { return post(internal, item); }
     void wake() noexcept;
     void stop() noexcept;
     /// Whoever comes now is too late, and is not waited for. So is everybody in a forked child.
@@ -90,6 +92,10 @@ public:
     [[nodiscard]] worker_pool* pool_if_any() const noexcept {
         return pool_.load(std::memory_order_acquire);
     }
+
+    /// The buffers that it receives into; made when they are asked for first. Owner, in the loop.
+    /// Throws std::system_error.
+    [[nodiscard]] buffer_pool& receive_buffers();
 
     // ---- starting, parking, waiting (lifecycle.cpp); any thread ----
 
@@ -200,6 +206,8 @@ private:
     std::atomic<worker_pool*> pool_{nullptr};
     std::unique_ptr<worker_pool> own_pool_; // made under the lock
     bool no_more_pools_ = false;            // under the lock; the owner has seen that there is none
+
+    buffer_pool* buffers_ = nullptr; // it frees itself
 };
 
 } // namespace coronet::detail

@@ -16,6 +16,17 @@ inline constexpr unsigned enter_no_iowait = 1U << 7;      // 6.15
 inline constexpr unsigned feature_min_timeout = 1U << 15; // 6.12, with enter_abs_timer
 inline constexpr unsigned feature_no_iowait = 1U << 17;   // 6.15
 
+/// io_uring_buf_reg, whose `flags` were padding before 6.4.
+struct buffer_registration {
+    std::uint64_t address;
+    std::uint32_t entries;
+    std::uint16_t group;
+    std::uint16_t flags;
+    std::uint64_t reserved[3];
+};
+inline constexpr unsigned buffers_incremental = 2;          // 6.12, IOU_PBUF_RING_INC
+inline constexpr unsigned completion_buffer_more = 1U << 4; // with it, IORING_CQE_F_BUF_MORE
+
 // Restart requests that io_uring may report as a result (include/linux/errno.h).
 inline constexpr int erestartsys = 512;
 inline constexpr int erestartnointr = 513;

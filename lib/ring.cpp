@@ -209,6 +209,23 @@ void ring::disown() noexcept {
         static_cast<void>(::io_uring_unregister_ring_fd(&ring_));
 }
 
+int ring::register_buffers(io_uring_buf_ring& from, unsigned entries, unsigned flags) noexcept {
+    kernel::buffer_registration wanted{};
+    wanted.address = reinterpret_cast<std::uint64_t>(&from);
+    wanted.entries = entries;
+    wanted.flags = static_cast<std::uint16_t>(flags);
+    return ::io_uring_register(
+        static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_PBUF_RING, &wanted, 1
+    );
+}
+
+void ring::unregister_buffers() noexcept {
+    kernel::buffer_registration none{};
+    static_cast<void>(::io_uring_register(
+        static_cast<unsigned>(ring_.ring_fd), IORING_UNREGISTER_PBUF_RING, &none, 1
+    ));
+}
+
 unsigned ring::consumed() const noexcept {
     return std::atomic_ref{*ring_.sq.khead}.load(std::memory_order_acquire);
 }

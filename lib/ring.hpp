@@ -41,6 +41,11 @@ public:
     /// kernel_workers().
     [[nodiscard]] bool lacks_kernel_workers() const noexcept { return lacks_workers_; }
 
+    /// Buffers that entries choose from, of group 0. Result: 0, or a negated errno.
+    [[nodiscard]] int
+    register_buffers(io_uring_buf_ring& from, unsigned entries, unsigned flags) noexcept;
+    void unregister_buffers() noexcept;
+
     /// Undoes what enable() registered for this thread.
     void disown() noexcept;
 

@@ -127,6 +127,9 @@ bool scheduler::may_wait_here() const noexcept {
 worker_pool& scheduler::pool() {
     return engine_->pool();
 }
+detail::buffer_pool& scheduler::receive_buffers() {
+    return engine_->receive_buffers();
+}
 std::string scheduler::report() const {
     return engine_->report();
 }

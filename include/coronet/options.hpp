@@ -47,6 +47,15 @@ enum class driver_choice : std::uint8_t {
     epoll,
 };
 
+/// The buffers that streams of received data share (docs/receiving.md). They are made when the
+/// first stream asks for them; memory is used as they are filled.
+struct receive_buffer_options {
+    std::size_t size = 2048;  ///< of each, 64 bytes to 1 MiB: what one result has at most
+    unsigned count = 256;     ///< to begin with
+    unsigned max = 4096;      ///< as needed; a power of two, at most 32,768
+    bool incremental = false; ///< several results share a buffer, where the kernel can (6.12)
+};
+
 struct scheduler_options {
     driver_choice driver = driver_choice::automatic; ///< see docs/drivers.md
     unsigned queue_depth = 1024;                     ///< submission slots; clamped by the kernel
@@ -60,6 +69,7 @@ struct scheduler_options {
     bool movable_owner = false;  ///< the loop is run by changing threads, one at a time
     std::size_t run_budget = 64; ///< ready items run before the kernel is looked at again
     worker_pool_options workers{};
+    receive_buffer_options receive_buffers{};
 };
 
 } // namespace coronet

@@ -32,6 +32,7 @@ class driver;
 class pool_item;
 class worker_pool;
 namespace detail {
+class buffer_pool;
 class state_change;
 }
 
@@ -220,6 +221,11 @@ public:
     /// As post(), but accepted until the very end: for what already belongs to this scheduler.
     /// False once it has ended.
     [[nodiscard]] bool post_internal(work& item) noexcept;
+    /// Owner: what streams of received data share; made when it is asked for first. It outlives the
+    /// scheduler as long as pieces of it are out.
+    ///
+    /// Throws std::system_error; errc::stopped if the loop does not run.
+    [[nodiscard]] detail::buffer_pool& receive_buffers();
 
 private:
     friend class operation;

@@ -102,7 +102,7 @@ void epoll_driver::execute(const io_uring_sqe& entry) noexcept {
         end_all_on(entry.fd);
         [[fallthrough]];
     default:
-        if (plain_call::is_multishot(entry)) [[unlikely]]
+        if (plain_call::is_multishot(entry) || plain_call::selects_buffer(entry)) [[unlikely]]
             begin_multishot(entry);
         else
             begin(entry);

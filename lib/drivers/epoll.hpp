@@ -29,6 +29,7 @@
 
 #include "../dispatcher.hpp"
 #include "../driver.hpp"
+#include "buffer_ring.hpp"
 #include "descriptor_table.hpp"
 #include "plain_call.hpp"
 #include "readiness.hpp"
@@ -57,6 +58,8 @@ public:
     [[nodiscard]] int socket_flags() const noexcept override;
     [[nodiscard]] std::string description() const override { return "epoll"; }
     [[nodiscard]] std::uint64_t enters() const noexcept override { return ready_.waits(); }
+    int offer_buffers(io_uring_buf_ring& from, unsigned entries, unsigned flags) noexcept override;
+    void take_buffers_back() noexcept override;
 
 private:
     void make_room() noexcept override;
@@ -75,7 +78,7 @@ private:
     void settle(request& asked, plain_call::outcome came) noexcept;
     void settle_multishot(request& asked, plain_call::outcome came) noexcept;
     void wait(request& asked, plain_call::verdict why) noexcept;
-    void end(request& asked, std::int32_t res) noexcept;
+    void end(request& asked, std::int32_t res, std::uint32_t flags = 0) noexcept;
     void move_to_worker(request& asked) noexcept;
     void begin_job(const io_uring_sqe& entry, const progress& so_far) noexcept;
     [[nodiscard]] std::int32_t cancel(std::uint64_t id) noexcept;
@@ -86,6 +89,7 @@ private:
     void serve_queue(int fd, request::place which) noexcept;
     [[nodiscard]] plain_call::outcome attempt(request& asked) noexcept;
     [[nodiscard]] plain_call::outcome attempt_multishot(request& asked) noexcept;
+    [[nodiscard]] plain_call::outcome attempt_selecting(request& asked) noexcept;
     void serve_soon(int fd) noexcept;
     void serve_soon_if_waiting(request& asked) noexcept;
     void serve_those_interrupted() noexcept;
@@ -93,6 +97,7 @@ private:
     readiness ready_;
     descriptor_table descriptors_;
     request_table requests_;
+    buffer_ring buffers_;
     std::vector<io_uring_sqe> window_;
     std::vector<completion> completed_; // room for all that can end is made before it begins
     worker_jobs jobs_{completed_};

@@ -84,7 +84,7 @@ void epoll_driver::keep(const io_uring_sqe& entry, const progress& so_far, verdi
         settle(*kept, {why});
 }
 
-/// Registered before it is tried. A new registration reports what is there: a poll waits for that,
+/// Also those that choose a buffer. Registered before it is tried. A new registration reports what is there: a poll waits for that,
 /// so as to tell it once.
 void epoll_driver::begin_multishot(const io_uring_sqe& entry) noexcept {
     const bool polls = entry.opcode == IORING_OP_POLL_ADD;
@@ -111,7 +111,7 @@ void epoll_driver::begin_multishot(const io_uring_sqe& entry) noexcept {
 void epoll_driver::settle(request& asked, outcome came) noexcept {
     switch (came.what) {
     case verdict::ended:
-        end(asked, came.res);
+        end(asked, came.res, came.flags);
         break;
     case verdict::soon:
         serve_soon_if_waiting(asked);
@@ -138,9 +138,9 @@ void epoll_driver::wait(request& asked, verdict why) noexcept {
         end(asked, plain_call::given_up(asked.so_far, error));
 }
 
-void epoll_driver::end(request& asked, std::int32_t res) noexcept {
+void epoll_driver::end(request& asked, std::int32_t res, std::uint32_t flags) noexcept {
     descriptors_.leave(asked);
-    complete(*asked.entry, res);
+    complete(*asked.entry, res, flags);
     requests_.remove(asked);
 }
 
@@ -204,6 +204,7 @@ void epoll_driver::serve_queue(int fd, request::place which) noexcept {
 }
 
 outcome epoll_driver::attempt(request& asked) noexcept {
+    if (plain_call::selects_buffer(*asked.entry)) return attempt_selecting(asked);
     if (plain_call::is_multishot(*asked.entry)) return attempt_multishot(asked);
     return plain_call::attempt(*asked.entry, asked.so_far);
 }

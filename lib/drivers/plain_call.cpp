@@ -43,7 +43,12 @@ std::int64_t synced(const io_uring_sqe& entry) noexcept {
 
 bool is_multishot(const io_uring_sqe& entry) noexcept {
     if (entry.opcode == IORING_OP_ACCEPT) return (entry.ioprio & IORING_ACCEPT_MULTISHOT) != 0;
+    if (entry.opcode == IORING_OP_RECV) return (entry.ioprio & IORING_RECV_MULTISHOT) != 0;
     return entry.opcode == IORING_OP_POLL_ADD && (entry.len & IORING_POLL_ADD_MULTI) != 0;
+}
+
+bool selects_buffer(const io_uring_sqe& entry) noexcept {
+    return entry.opcode == IORING_OP_RECV && (entry.flags & IOSQE_BUFFER_SELECT) != 0;
 }
 
 bool is_out_of_band(const io_uring_sqe& entry) noexcept {
@@ -62,6 +67,7 @@ outcome attempt(const io_uring_sqe& entry, progress& so_far) noexcept {
     case IORING_OP_NOP:
         return ended(0);
     case IORING_OP_RECV:
+        if (is_multishot(entry)) return ended(-EINVAL);
         return attempt_receive(entry, so_far);
     case IORING_OP_SEND:
         return attempt_send(entry, so_far);

@@ -35,6 +35,7 @@ enum class verdict : std::uint8_t {
 struct outcome {
     verdict what;
     std::int32_t res = 0;
+    std::uint32_t flags = 0; // of the completion
 };
 
 [[nodiscard]] outcome attempt(const io_uring_sqe& entry, progress& so_far) noexcept;
@@ -45,6 +46,8 @@ struct outcome {
 
 /// Whether it has a completion each time, and goes on.
 [[nodiscard]] bool is_multishot(const io_uring_sqe& entry) noexcept;
+/// Whether it is received into a buffer of the ring. Nothing else is: such an entry is refused.
+[[nodiscard]] bool selects_buffer(const io_uring_sqe& entry) noexcept;
 /// Whether it is always ready: what it waits for is a device. O_NONBLOCK means nothing there.
 [[nodiscard]] bool is_file(int fd) noexcept;
 /// Whether it works on something else than the data that others on its descriptor wait for.

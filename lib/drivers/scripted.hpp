@@ -9,6 +9,7 @@
 #pragma once
 
 #include "../driver.hpp"
+#include "buffer_ring.hpp"
 
 #include <coronet/unique_fd.hpp>
 
@@ -33,7 +34,9 @@ public:
         fate& never();
         /// The end comes this much later than the submission.
         fate& after(duration delay);
-        /// A completion with F_MORE, before the end.
+        /// A completion with F_MORE, before the end. A receive that chooses its buffer finds
+        /// `res` bytes in it, each the last digit of its number ('0', '1', ...); the same at its
+        /// end.
         fate& first(std::int32_t res);
         /// The answer to a cancel request that changes nothing.
         fate& cancel_ignored(std::int32_t answer);
@@ -68,6 +71,8 @@ public:
     fate& on(std::uint8_t opcode);
     /// The next `count` attempts to submit take nothing, as those of a kernel that is busy.
     void refuse_submissions(unsigned count) noexcept { refusals_ = count; }
+    /// It does not know buffers that it may choose from.
+    void know_no_buffers() noexcept { knows_buffers_ = false; }
     /// As if other work had taken so long.
     void pass(duration time) noexcept { now_ += time; }
 
@@ -85,10 +90,13 @@ public:
     [[nodiscard]] time_point now() const noexcept override { return now_; }
     [[nodiscard]] int socket_flags() const noexcept override { return 0; }
     [[nodiscard]] std::uint64_t enters() const noexcept override { return enters_; }
+    int offer_buffers(io_uring_buf_ring& from, unsigned entries, unsigned flags) noexcept override;
+    void take_buffers_back() noexcept override { buffers_.detach(); }
 
 private:
     struct waiting {
         std::uint64_t id;
+        bool selects;   // a buffer
         time_point due; // time_point::max(): until it is cancelled
         fate end;
     };
@@ -98,6 +106,8 @@ private:
         std::uint32_t flags;
     };
 
+    [[nodiscard]] completion
+    came(std::uint64_t id, bool selects, std::int32_t res, std::uint32_t flags) noexcept;
     void make_room() noexcept override;
     void submit();
     void take(const io_uring_sqe& sqe);
@@ -116,6 +126,9 @@ private:
     time_point now_;
     std::uint64_t enters_ = 0;
     bool enabled_ = false;
+    bool knows_buffers_ = true;
+    buffer_ring buffers_;
+    std::uint64_t received_ = 0; // bytes
     std::atomic<bool> woken_{false};
     unique_fd event_; // a thread that has nothing to do waits here
 };

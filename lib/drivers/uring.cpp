@@ -127,6 +127,11 @@ public:
     [[nodiscard]] std::string losses() const override { return own().losses(); }
     [[nodiscard]] bool shares_submission_thread() const noexcept override { return shares_thread_; }
 
+    int offer_buffers(io_uring_buf_ring& from, unsigned entries, unsigned flags) noexcept override {
+        return own().register_buffers(from, entries, flags);
+    }
+    void take_buffers_back() noexcept override { own().unregister_buffers(); }
+
     result<kernel_worker_limits> kernel_workers(kernel_worker_limits wanted) noexcept override {
         return own().kernel_workers(wanted);
     }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <coronet/net/basic_socket.hpp>
+#include <coronet/net/receive_stream.hpp>
 #include <coronet/net/transfers.hpp>
 
 #include <cstddef>
@@ -36,6 +37,20 @@ public:
     [[nodiscard]] auto read_some(std::span<const iovec> buffers) noexcept {
         return detail::descriptor_operation<detail::receive_vectored>{*this, buffers};
     }
+    /// What the peer sends, as it comes, in the scheduler's own buffers: by one request for all of
+    /// it, instead of one each. Nothing happens until the first next().
+    ///
+    /// Throws std::bad_alloc.
+    /// Lifetime: the stream socket outlives the receive_stream, and is not moved meanwhile. close()
+    /// of it ends the request and waits for its end; without, it ends some time after the
+    /// receive_stream was destroyed, and the connection stays open until then.
+    /// Thread: owner.
+    /// Kernel: IORING_OP_RECV with IORING_RECV_MULTISHOT and a ring of buffers, 6.0; a request a
+    /// result before.
+    [[nodiscard]] receive_stream receive(receive_options options = {}) {
+        return receive_stream{*this, options};
+    }
+
     /// Receives until `buffer` is full.
     ///
     /// Result: bytes received, and why not all: errc::end_of_stream when the peer finished sending

@@ -42,7 +42,7 @@ protected:
 
     [[nodiscard]] descriptor& whose() const noexcept { return *whose_; }
     /// `started` is in flight now, until it ended(). It is not moved any more.
-    void began(operation& started) noexcept;
+    void began(pending_work& started) noexcept;
     void ended() noexcept;
 
 private:
@@ -51,7 +51,7 @@ private:
     descriptor* whose_;              // null: it is gone (may_outlive_descriptor)
     on_descriptor** link_ = nullptr; // what points to it; null: not in the list, or the heir
     on_descriptor* next_;            // these two mean something while it is in the list
-    operation* started_;             // null: let go
+    pending_work* started_;          // null: let go
 };
 
 /// One that nobody may be waiting for any more. It was asked to end, but the kernel may not even
@@ -124,7 +124,7 @@ private:
 
 namespace detail {
 
-inline void on_descriptor::began(operation& started) noexcept {
+inline void on_descriptor::began(pending_work& started) noexcept {
     started_ = &started;
     next_ = whose_->in_flight_;
     link_ = &whose_->in_flight_;

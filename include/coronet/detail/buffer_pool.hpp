@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The buffers that a scheduler receives into: blocks of one size, and the ring through which they
+// are offered to the driver (io_uring_buf_ring). The driver chooses a block when there is data, so
+// that a connection that is silent holds none. Made when it is asked for first.
+//
+// A block:
+//
+//   spare     → offered   what stands in the ring runs low
+//   offered   → out       a completion names it: a piece of it is handed out
+//   out       → spare, offered   its last piece has come home. (An incremental one is filled piece
+//                         by piece: it comes home when the driver has done with it, too.)
+//
+// At most `count` blocks stand in the ring, as long as nobody starves: what is offered in turn is
+// what stays in the CPU's cache. Where the kernel has no such rings nothing is offered: a receive
+// takes a spare block itself.
+//
+// Somebody who finds no block (-ENOBUFS) has the pool grow, up to `max`; beyond that he is parked
+// until one comes home. Then as many go on as there are blocks: one that goes on and finds nothing
+// to receive takes none.
+//
+// Threads: all of it is the owner's, but for receive_block::give_back(). Another thread counts what
+// it gives back in the block, atomically; the first one to do so sends the block to the owner, who
+// takes the count. When the scheduler has ended nobody takes it: pieces are counted down, and the
+// last one takes the pool with it. The owner's path has no atomic read-modify-write.
+#pragma once
+
+#include <coronet/detail/checkers.hpp>
+#include <coronet/detail/intrusive_list.hpp>
+#include <coronet/options.hpp>
+#include <coronet/scheduler.hpp>
+#include <coronet/work.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+struct io_uring_buf_ring;
+
+namespace coronet {
+
+class received_buffer;
+
+namespace detail {
+
+class buffer_pool;
+class engine;
+
+class alignas(64) receive_block final : public work {
+public:
+    receive_block(buffer_pool& home, std::byte* data, std::uint16_t id) noexcept
+        : pool_(&home), data_(data), id_(id) {}
+
+    /// A piece is not needed any more. Any thread.
+    void give_back(std::byte* data, std::size_t size) noexcept;
+    [[nodiscard]] std::byte* data() const noexcept { return data_; }
+    [[nodiscard]] buffer_pool& pool() const noexcept { return *pool_; }
+
+private:
+    friend class buffer_pool;
+
+    /// What other threads have given back has arrived.
+    void run() noexcept override;
+    void give_back_from_elsewhere() noexcept;
+
+    buffer_pool* pool_;
+    std::byte* data_;
+    receive_block* next_spare_ = nullptr;
+    std::uint16_t id_;
+    bool filling_ = true;                    // offered: the driver may still write to it
+    std::uint32_t used_ = 0;                 // bytes that were handed out; of an incremental one
+    std::uint32_t out_ = 0;                  // pieces that were, and not given back to the owner
+    std::atomic<std::uint32_t> returned_{0}; // pieces given back elsewhere, not yet counted
+};
+
+/// Somebody who found no block.
+class buffer_waiter : public list_hook<buffer_waiter> {
+public:
+    /// He is in the queue no more. It may end in being parked again.
+    virtual void buffers_are_back() noexcept = 0;
+
+protected:
+    ~buffer_waiter() = default;
+};
+
+/// A piece that waits for somebody to take it; a list of them is linked by their numbers.
+struct kept_piece {
+    static constexpr std::uint32_t none = ~0U;
+    std::byte* data;
+    std::uint32_t size;
+    std::uint32_t next;
+    receive_block* block;
+};
+
+class buffer_pool {
+public:
+    /// Throws std::system_error if the options make no sense.
+    static void check(const receive_buffer_options& wanted);
+    /// Throws std::system_error.
+    explicit buffer_pool(engine& home);
+    buffer_pool(const buffer_pool&) = delete;
+    buffer_pool& operator=(const buffer_pool&) = delete;
+
+    // ---- owner ----
+
+    /// Whether receives choose from the ring; else they take_spare().
+    [[nodiscard]] bool offers() const noexcept { return offers_; }
+    /// The piece that a completion with these flags has brought: `size` bytes.
+    [[nodiscard]] received_buffer arrived(std::uint32_t flags, std::size_t size) noexcept;
+    /// A whole block to receive into, where nothing is offered. Null: there is none left.
+    [[nodiscard]] receive_block* take_spare() noexcept;
+    /// What it came to.
+    [[nodiscard]] received_buffer filled(receive_block& block, std::size_t size) noexcept;
+    void put_back(receive_block& block) noexcept;
+
+    /// `starving` found no block. True: there are some now. False: it is parked.
+    [[nodiscard]] bool find_more(buffer_waiter& starving) noexcept;
+    void forget(buffer_waiter& parked) noexcept { parked_.erase(parked); }
+
+    /// A record of a piece, out of its buffer; none without memory, and then the buffer is as it
+    /// was.
+    [[nodiscard]] std::uint32_t keep(received_buffer& buffer) noexcept;
+    [[nodiscard]] kept_piece& kept(std::uint32_t number) noexcept { return pieces_[number]; }
+    [[nodiscard]] received_buffer take_kept(std::uint32_t number) noexcept;
+    /// What a piece of this size keeps from others.
+    [[nodiscard]] std::size_t cost_of(std::size_t size) const noexcept {
+        return incremental_ ? size : block_size_;
+    }
+    [[nodiscard]] std::uint32_t block_size() const noexcept { return block_size_; }
+    [[nodiscard]] bool incremental() const noexcept { return incremental_; }
+
+    /// Blocks that nobody holds a piece of, as far as the owner has been told.
+    [[nodiscard]] std::size_t available() const noexcept { return available_; }
+    [[nodiscard]] std::size_t block_count() const noexcept { return count_; }
+
+    /// The scheduler's loop has ended. It lives on until the last piece is home.
+    void owner_leaves() noexcept;
+
+private:
+    friend class receive_block;
+
+    ~buffer_pool();
+    void map();
+    void unmap() noexcept;
+    void offer_to_driver() noexcept;
+    bool grow(std::size_t more) noexcept;
+    [[nodiscard]] bool is_owner_here() const noexcept {
+        return owner_.load(std::memory_order_relaxed) == scheduler::current();
+    }
+    void come_home(receive_block& block) noexcept;
+    void offer(receive_block& block) noexcept;
+    void restock() noexcept;
+    void feed_the_parked() noexcept;
+    void count_down(std::int64_t pieces) noexcept;
+
+    // What each message touches comes first.
+    std::atomic<scheduler*> owner_; // null: its loop has ended
+    receive_block* blocks_ = nullptr;
+    io_uring_buf_ring* ring_ = nullptr;
+    std::size_t available_ = 0;
+    std::size_t offered_ = 0; // of these, those in the ring
+    std::size_t offered_max_;
+    std::uint32_t block_size_;
+    std::uint16_t tail_ = 0;
+    std::uint16_t mask_;
+    bool offers_ = false;
+    bool incremental_ = false;
+    bool feeding_ = false;
+    receive_block* spare_ = nullptr; // the last one that came home is the first one used
+
+    intrusive_list<buffer_waiter> parked_;
+    std::vector<kept_piece> pieces_;
+    std::uint32_t free_piece_ = kept_piece::none;
+    std::size_t count_ = 0;
+    std::size_t refused_ = 0; // since it has grown last
+    const receive_buffer_options options_;
+    std::shared_ptr<engine> engine_;
+    std::byte* memory_ = nullptr;
+    std::byte* data_ = nullptr;
+    std::size_t mapped_ = 0;
+    std::atomic<std::int64_t> left_{0}; // pieces out; once the owner has left
+};
+
+inline void receive_block::give_back(std::byte* data, std::size_t size) noexcept {
+    forbid(data, size);
+    if (!pool_->is_owner_here()) [[unlikely]] {
+        give_back_from_elsewhere();
+        return;
+    }
+    if (--out_ == 0 && !filling_) pool_->come_home(*this);
+}
+
+} // namespace detail
+
+} // namespace coronet

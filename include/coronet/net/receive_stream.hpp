@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What a peer sends, in buffers of the scheduler's that the driver chooses as data comes: a silent
+// connection holds none, and a busy one needs no request for each result. The stream is what the
+// user holds; the operation has a life of its own in the heap, as the kernel may still complete it
+// when nobody is interested any more. What then arrives goes straight home.
+//
+//   resting  → armed      next() finds nothing kept; or what is kept has been taken down to half
+//   armed    → armed      a piece arrives (F_MORE): to the next() that waits, or kept for one to
+//                         come. Or the kernel has ended the request without an error.
+//   armed    → starved    no buffer (-ENOBUFS): parked in the pool (unless that has grown)
+//   starved  → armed      a buffer has come home
+//   armed    → pausing    as much is kept as the window allows: the request is cancelled
+//   pausing  → resting    its terminal completion; armed again if what is kept has been taken
+//   armed, pausing → ending   it is asked to end: by cancel() of the stream, or of its socket
+//   armed, ending  → resting  the end of the data, an error, a cancellation: next() tells when all
+//                         that is kept has been taken, then begins anew
+//   any      → abandoned  the stream is destroyed. The operation is asked to end and frees itself
+//                         at its terminal completion (at once if it rests or starves).
+//
+// While it neither rests nor has been abandoned it is in its socket's list of what is in flight.
+// Where the kernel knows no multishot receive it rests after each piece. Owner thread only.
+#pragma once
+
+#include <coronet/coro/detail/waiter.hpp>
+#include <coronet/coro/io/descriptor.hpp>
+#include <coronet/operation.hpp>
+#include <coronet/received_buffer.hpp>
+#include <coronet/result.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <source_location>
+#include <string_view>
+#include <utility>
+
+namespace coronet {
+
+struct receive_options {
+    /// Memory that may be kept for one stream while nobody asks for the next piece. After that the
+    /// peer has to wait, as with any reader that does not read.
+    std::size_t window = std::size_t{64} * 1024;
+};
+
+namespace detail {
+
+class receive_next;
+
+class receive_operation final : public operation,
+                                private buffer_waiter,
+                                private may_outlive_descriptor {
+public:
+    receive_operation(descriptor& from, const receive_options& options) noexcept
+        : may_outlive_descriptor(from), fd_(from.native_handle()), window_(options.window) {}
+    receive_operation(const receive_operation&) = delete;
+    receive_operation& operator=(const receive_operation&) = delete;
+    ~receive_operation() = default;
+
+    static void* operator new(std::size_t size) { return allocate_frame(size); }
+    static void operator delete(void* freed) noexcept { free_frame(freed); }
+
+    /// Whether a next() has to wait for what comes, and something will.
+    [[nodiscard]] bool is_bare() const noexcept {
+        return state_ == state::armed && first_ == kept_piece::none;
+    }
+    /// False: there is nothing yet.
+    [[nodiscard]] bool take(receive_next& into) noexcept;
+    /// `next` gets what comes first.
+    void wait(receive_next& next, scheduler& here) noexcept;
+    void wait_armed(receive_next& next) noexcept { waiting_ = &next; }
+    [[nodiscard]] const receive_next* waiting() const noexcept { return waiting_; }
+    void stop_waiting() noexcept { waiting_ = nullptr; }
+    /// The next() after what was kept tells that it was cancelled, also if nothing was in flight.
+    void request_end() noexcept;
+    void abandon() noexcept;
+
+    [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
+    [[nodiscard]] std::source_location place() const noexcept override;
+
+private:
+    enum class state : std::uint8_t { resting, armed, starved, pausing, ending, abandoned };
+
+    /// What its socket asks to end: it may be starved, and then it is not an operation in flight.
+    class ender final : public pending_work {
+    public:
+        explicit ender(receive_operation& whole) noexcept : whole_(&whole) {}
+        void cancel() noexcept override { whole_->request_end(); }
+        [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
+
+    private:
+        void run() noexcept override {}
+        receive_operation* whole_;
+    };
+
+    void prepare(io_uring_sqe& sqe) noexcept override;
+    void complete(std::int32_t res, std::uint32_t flags) noexcept override;
+    void run() noexcept override {} // it is never made ready: those who wait are
+    [[nodiscard]] subject on() const noexcept override;
+    void buffers_are_back() noexcept override;
+
+    [[nodiscard]] received_buffer brought(std::int32_t res, std::uint32_t flags) noexcept;
+    void give(received_buffer piece) noexcept;
+    void keep(received_buffer piece) noexcept;
+    void terminated(std::int32_t res) noexcept;
+    [[nodiscard]] bool goes_on_after(std::int32_t res, state before) noexcept;
+    void begin() noexcept;
+    void arm() noexcept;
+    void starve() noexcept;
+    void rest() noexcept;
+    void end(std::int32_t res) noexcept;
+    void tell(std::int32_t res) noexcept;
+    [[nodiscard]] std::int32_t find_pool() noexcept;
+    void drop_kept() noexcept;
+    [[nodiscard]] bool usable() const noexcept {
+        return fd_ >= 0 && fd_ == whose().native_handle();
+    }
+    [[nodiscard]] bool wants_more() const noexcept { return waiting_ || 2 * kept_ <= window_; }
+
+    static constexpr std::int32_t not_ended = 1;
+
+    receive_next* waiting_ = nullptr;
+    buffer_pool* pool_ = nullptr; // of the scheduler
+    scheduler* here_ = nullptr;   // where it was armed
+    std::uint32_t first_ = kept_piece::none;
+    std::uint32_t last_ = kept_piece::none;
+    state state_ = state::resting;
+    bool one_by_one_ = false;
+    int fd_;
+    std::int32_t end_ = not_ended; // else what next() tells after all that is kept: 0, or an error
+    std::size_t kept_ = 0;         // what that costs
+    std::size_t window_;
+    receive_block* block_ = nullptr; // where it receives into; where the pool offers none
+    std::int32_t failure_ = 0;       // of ours, for which it was asked to end
+    ender ender_{*this};
+};
+
+/// One next().
+class [[nodiscard]] receive_next final : public pending_work {
+public:
+    explicit receive_next(receive_operation& source) noexcept : source_(&source) {}
+    /// Awaitables are copied until they begin.
+    receive_next(const receive_next& other) noexcept : pending_work(), source_(other.source_) {}
+    receive_next& operator=(const receive_next&) = delete;
+
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+    template <coronet_promise P>
+    bool await_suspend(std::coroutine_handle<P> frame) noexcept {
+        const bool bare = source_->is_bare();
+        if (!bare && source_->take(*this)) return false;
+        if (!waiter_.suspend(frame, *this)) [[unlikely]] {
+            error_ = -ECANCELED;
+            return false;
+        }
+        if (bare) [[likely]]
+            source_->wait_armed(*this);
+        else
+            source_->wait(*this, waiter_.where());
+        return true;
+    }
+    result<received_buffer> await_resume() noexcept {
+        if (error_ != 0) [[unlikely]]
+            return error_of_result(error_);
+        return std::move(piece_);
+    }
+
+    void put(received_buffer piece) noexcept { piece_ = std::move(piece); }
+    void put(std::int32_t error) noexcept { error_ = error; }
+    void go_on(scheduler& here) noexcept { here.ready(*this); }
+    /// The stream goes on: what comes is kept.
+    void cancel() noexcept override;
+    [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
+    [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
+
+private:
+    friend class receive_operation;
+    void run() noexcept override { waiter_.resume(); }
+
+    receive_operation* source_;
+    waiter waiter_;
+    received_buffer piece_;
+    std::int32_t error_ = 0;
+};
+
+struct abandoning_receive {
+    void operator()(receive_operation* left) const noexcept { left->abandon(); }
+};
+
+} // namespace detail
+
+/// Pieces of what a peer sends, in their order. Moved freely, also while it receives; destroyed at
+/// any time, but not under a next(): what arrives afterwards is dropped.
+class [[nodiscard]] receive_stream {
+public:
+    /// As stream_socket::receive(). Throws std::bad_alloc.
+    explicit receive_stream(descriptor& from, const receive_options& options = {})
+        : source_(new detail::receive_operation(from, options)) {}
+
+    /// Waits for the next piece. The first call begins; what comes between two calls is kept, as
+    /// far as the window allows.
+    ///
+    /// Result: at least a byte, at most the size of a buffer; an empty one when the peer has
+    /// finished sending. A buffer that is kept is one that others do not have: see received_buffer.
+    /// Errors: those of recv(2); not_enough_memory without memory for buffers; operation_canceled
+    /// after cancel(), or when this await ended early; bad_file_descriptor when the socket has been
+    /// closed. A want of buffers is no error: it waits until one comes home.
+    /// Cancel: total: the stream goes on, and keeps what comes.
+    /// Lifetime: the stream outlives the await. One next() at a time.
+    /// Thread: owner; the one of the first call.
+    [[nodiscard]] detail::receive_next next() noexcept { return detail::receive_next{*source_}; }
+
+    /// Asks the request to end. next() gives what came before its end, then operation_canceled
+    /// once; the next() after that begins anew.
+    void cancel() noexcept { source_->request_end(); }
+
+private:
+    std::unique_ptr<detail::receive_operation, detail::abandoning_receive> source_;
+};
+
+} // namespace coronet

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <coronet/net/receive_stream.hpp>
+#include <coronet/scheduler.hpp>
+
+#include <liburing.h>
+
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include <poll.h>
+
+namespace coronet::detail {
+
+// ---- what comes ----
+
+void receive_operation::complete(std::int32_t res, std::uint32_t flags) noexcept {
+    if (res > 0) [[likely]]
+        give(brought(res, flags));
+    else if (flags & IORING_CQE_F_BUFFER) [[unlikely]]
+        static_cast<void>(brought(0, flags)); // goes home at once
+    if (!(flags & IORING_CQE_F_MORE)) [[unlikely]]
+        terminated(res);
+}
+
+received_buffer receive_operation::brought(std::int32_t res, std::uint32_t flags) noexcept {
+    const auto size = static_cast<std::size_t>(res);
+    if (block_) [[unlikely]]
+        return pool_->filled(*std::exchange(block_, nullptr), size);
+    return pool_->arrived(flags, size);
+}
+
+void receive_operation::give(received_buffer piece) noexcept {
+    if (failure_ != 0) [[unlikely]] // one before it is missing
+        return;
+    if (waiting_) [[likely]] {
+        receive_next& next = *std::exchange(waiting_, nullptr);
+        next.put(std::move(piece));
+        next.go_on(*here_);
+    } else if (state_ != state::abandoned) {
+        keep(std::move(piece));
+    }
+}
+
+void receive_operation::keep(received_buffer piece) noexcept {
+    const std::size_t cost = pool_->cost_of(piece.size());
+    const std::uint32_t number = pool_->keep(piece);
+    if (number == kept_piece::none) { // it is dropped, and so what follows must not come
+        failure_ = -ENOMEM;
+        request_end();
+        return;
+    }
+    (last_ == kept_piece::none ? first_ : pool_->kept(last_).next) = number;
+    last_ = number;
+    kept_ += cost;
+    if (kept_ < window_ || state_ != state::armed || one_by_one_) return;
+    state_ = state::pausing;
+    operation::cancel();
+}
+
+/// The terminal completion. Success may have come with it although it was asked to end.
+void receive_operation::terminated(std::int32_t res) noexcept {
+    if (block_) pool_->put_back(*std::exchange(block_, nullptr));
+    const state before = state_;
+    if (before == state::abandoned) {
+        may_outlive_descriptor::ended();
+        delete this;
+    } else if (failure_ != 0) {
+        end(std::exchange(failure_, 0));
+    } else if (before == state::ending) {
+        end(res < 0 && res != -ENOBUFS ? res : -ECANCELED);
+    } else if (!goes_on_after(res, before)) {
+        end(res > 0 || res == -ENOBUFS ? -ECANCELED : res); // the scheduler has been stopped
+    }
+}
+
+/// Whether this completion is not the end of what it receives.
+bool receive_operation::goes_on_after(std::int32_t res, state before) noexcept {
+    if (before == state::pausing) {
+        if (res != -ECANCELED && res != -ENOBUFS && res <= 0) return false;
+        wants_more() ? arm() : rest();
+        return true;
+    }
+    if (cancel_requested()) return false;
+    if (res > 0) {
+        one_by_one_ ? rest() : arm();
+    } else if (res == -ENOBUFS) {
+        starve();
+    } else if (res == -EINVAL && !one_by_one_) {
+        // A kernel that does not know the flag refuses it; what it refuses for another reason it
+        // refuses again.
+        one_by_one_ = true;
+        arm();
+    } else {
+        return false;
+    }
+    return true;
+}
+
+// ---- its moves ----
+
+void receive_operation::begin() noexcept {
+    began(ender_);
+    arm();
+}
+
+void receive_operation::arm() noexcept {
+    if (!pool_->offers()) {
+        one_by_one_ = true;
+        block_ = pool_->take_spare();
+        if (!block_) return starve();
+    }
+    state_ = state::armed;
+    here_->start(*this);
+}
+
+void receive_operation::starve() noexcept {
+    state_ = state::starved;
+    if (pool_->find_more(*this)) arm();
+}
+void receive_operation::buffers_are_back() noexcept {
+    arm();
+}
+
+void receive_operation::rest() noexcept {
+    state_ = state::resting;
+    may_outlive_descriptor::ended();
+}
+
+void receive_operation::end(std::int32_t res) noexcept {
+    rest();
+    tell(res);
+}
+/// To the next() that waits, after what is kept; or to one to come.
+void receive_operation::tell(std::int32_t res) noexcept {
+    end_ = res;
+    if (!waiting_) return;
+    receive_next& next = *std::exchange(waiting_, nullptr);
+    static_cast<void>(take(next));
+    next.go_on(*here_);
+}
+
+// ---- what the stream asks for ----
+
+bool receive_operation::take(receive_next& into) noexcept {
+    if (first_ != kept_piece::none) {
+        const std::uint32_t number = first_;
+        first_ = pool_->kept(number).next;
+        if (first_ == kept_piece::none) last_ = kept_piece::none;
+        into.put(pool_->take_kept(number));
+        kept_ -= pool_->cost_of(into.piece_.size());
+        const bool again = state_ == state::resting && end_ == not_ended && wants_more();
+        if (again && !one_by_one_ && usable()) begin();
+        return true;
+    }
+    if (state_ == state::resting && end_ == not_ended && !usable()) {
+        into.put(-EBADF);
+        return true;
+    }
+    if (end_ == not_ended) return false;
+    into.put(std::exchange(end_, not_ended));
+    return true;
+}
+
+void receive_operation::wait(receive_next& next, scheduler& here) noexcept {
+    CORONET_ASSERT(!waiting_);                                  // one next() at a time
+    CORONET_ASSERT(state_ == state::resting || here_ == &here); // moved with a request here
+    waiting_ = &next;
+    if (state_ != state::resting) return;
+    here_ = &here;
+    if (const std::int32_t error = find_pool(); error != 0) return tell(error);
+    begin();
+}
+
+std::int32_t receive_operation::find_pool() noexcept {
+    try {
+        pool_ = &here_->receive_buffers();
+        return 0;
+    } catch (const std::exception&) {
+        return -ENOMEM;
+    }
+}
+
+void receive_operation::request_end() noexcept {
+    switch (state_) {
+    case state::resting:
+        if (end_ == not_ended) end_ = -ECANCELED;
+        break;
+    case state::starved:
+        pool_->forget(*this);
+        end(-ECANCELED);
+        break;
+    case state::armed:
+        operation::cancel();
+        [[fallthrough]];
+    case state::pausing:
+        state_ = state::ending;
+        break;
+    default:
+        break;
+    }
+}
+
+void receive_operation::drop_kept() noexcept {
+    while (first_ != kept_piece::none) {
+        const std::uint32_t number = first_;
+        first_ = pool_->kept(number).next;
+        static_cast<void>(pool_->take_kept(number));
+    }
+}
+
+void receive_operation::abandon() noexcept {
+    if (waiting_) [[unlikely]]
+        die("a stream was destroyed while this await on it was in flight", place());
+    drop_kept();
+    if (state_ == state::starved) {
+        pool_->forget(*this);
+        rest();
+    }
+    if (state_ == state::resting) {
+        delete this;
+        return;
+    }
+    state_ = state::abandoned;
+    let_go();
+    operation::cancel();
+}
+
+std::source_location receive_operation::place() const noexcept {
+    return waiting_ ? waiting_->place() : std::source_location{};
+}
+
+void receive_next::cancel() noexcept {
+    if (source_->waiting() != this) return; // it is about to resume
+    source_->stop_waiting();
+    put(-ECANCELED);
+    go_on(waiter_.where());
+}
+
+// ---- the entry ----
+
+void receive_operation::prepare(io_uring_sqe& sqe) noexcept {
+    if (block_) {
+        io_uring_prep_recv(&sqe, fd_, block_->data(), pool_->block_size(), 0);
+        return;
+    }
+    if (one_by_one_)
+        io_uring_prep_recv(&sqe, fd_, nullptr, pool_->block_size(), 0);
+    else
+        io_uring_prep_recv_multishot(&sqe, fd_, nullptr, 0, 0);
+    sqe.flags |= IOSQE_BUFFER_SELECT;
+    sqe.buf_group = 0;
+}
+
+operation::subject receive_operation::on() const noexcept {
+    return {fd_, POLLIN};
+}
+
+} // namespace coronet::detail
