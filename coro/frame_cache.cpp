@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/detail/frame_cache.hpp>
 #include <coronet/detail/assert.hpp>
-#include <coronet/detail/checkers.hpp>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -12,49 +10,25 @@
 
 namespace coronet::detail {
 
+constinit thread_local frame_shelf* this_thread_shelf = nullptr;
+
 namespace {
 
-constexpr std::size_t granule = 64;
-constexpr std::size_t class_count = 64; // blocks of up to 4 KiB; larger ones are not kept
-
-class frame_cache;
-
-// In front of each frame. The frame behind it keeps the alignment of operator new.
-struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) block {
-    frame_cache* home; // null: not kept by any cache
-    std::size_t size_class;
-
-    void* frame() noexcept { return this + 1; }
-    static block* of(void* frame) noexcept { return static_cast<block*>(frame) - 1; }
-    // A block that is kept links to the next one where its frame was.
-    block*& next() noexcept { return *static_cast<block**>(frame()); }
-    [[nodiscard]] std::size_t room() const noexcept { return size_class * granule - sizeof(block); }
-};
-
-class frame_cache {
+class frame_cache final : public frame_shelf {
 public:
+    /// None is kept.
     void* allocate(std::size_t size_class) {
-        if (!kept_[size_class]) take_returned();
-        if (block* reused = kept_[size_class]) {
-            allow(reused->frame(), reused->room());
-            kept_[size_class] = reused->next();
-            return reused->frame();
-        }
-        void* fresh = std::malloc(size_class * granule);
+        take_returned();
+        if (void* const reused = take(size_class)) return reused;
+        void* const fresh = std::malloc(size_class * frame_block::granule);
         if (!fresh) throw std::bad_alloc{};
         ++block_count_;
-        return (::new (fresh) block{this, size_class})->frame();
-    }
-
-    /// On the thread of this cache.
-    void keep(block& freed) noexcept {
-        freed.next() = std::exchange(kept_[freed.size_class], &freed);
-        forbid(freed.frame(), freed.room());
+        return (::new (fresh) frame_block{this, size_class})->frame();
     }
 
     /// On any other thread. The last block of an abandoned cache takes the cache with it.
-    void send_home(block& freed) noexcept {
-        block* head = returned_.load(std::memory_order_acquire);
+    void send_home(frame_block& freed) noexcept {
+        frame_block* head = returned_.load(std::memory_order_acquire);
         do {
             if (head == abandoned()) {
                 std::free(&freed);
@@ -70,12 +44,12 @@ public:
 
     /// The thread ends.
     void abandon() noexcept {
-        for (block*& head : kept_)
+        for (frame_block*& head : kept)
             free_all(std::exchange(head, nullptr));
         // Counted before the door closes: whoever finds it closed counts down from here. One is
         // ours.
         block_count_after_abandoning_.store(block_count_ + 1, std::memory_order_relaxed);
-        block* late = returned_.exchange(abandoned(), std::memory_order_acq_rel);
+        frame_block* late = returned_.exchange(abandoned(), std::memory_order_acq_rel);
         const std::size_t before = block_count_;
         free_all_returned(late);
         const std::size_t gone = before - block_count_ + 1;
@@ -84,74 +58,67 @@ public:
     }
 
 private:
-    block* abandoned() noexcept { return reinterpret_cast<block*>(this); }
+    frame_block* abandoned() noexcept { return reinterpret_cast<frame_block*>(this); }
 
     void take_returned() noexcept {
         if (!returned_.load(std::memory_order_relaxed)) return;
-        block* head = returned_.exchange(nullptr, std::memory_order_acquire);
+        frame_block* head = returned_.exchange(nullptr, std::memory_order_acquire);
         while (head) {
-            block* next = head->next();
+            frame_block* next = head->next();
             keep(*head);
             head = next;
         }
     }
-    void free_all(block* head) noexcept {
+    void free_all(frame_block* head) noexcept {
         while (head) {
             allow(head->frame(), head->room());
             free_one(std::exchange(head, head->next()));
         }
     }
-    void free_all_returned(block* head) noexcept {
+    void free_all_returned(frame_block* head) noexcept {
         while (head)
             free_one(std::exchange(head, head->next()));
     }
-    void free_one(block* freed) noexcept {
+    void free_one(frame_block* freed) noexcept {
         std::free(freed);
         --block_count_;
     }
 
-    std::array<block*, class_count + 1> kept_{};
     std::size_t block_count_ = 0; // made by this cache and not given back to the heap
-    std::atomic<block*> returned_{nullptr};
+    std::atomic<frame_block*> returned_{nullptr};
     std::atomic<std::size_t> block_count_after_abandoning_{0};
 };
 
-// Trivial, so that reaching it costs no guard; null before the first frame and after the thread's
-// last.
-constinit thread_local frame_cache* this_thread_cache = nullptr;
-
 struct at_thread_end {
     ~at_thread_end() {
-        if (frame_cache* cache = std::exchange(this_thread_cache, nullptr)) cache->abandon();
+        if (frame_shelf* const shelf = std::exchange(this_thread_shelf, nullptr))
+            static_cast<frame_cache*>(shelf)->abandon();
     }
 };
 
 frame_cache& cache_of_this_thread() {
-    if (!this_thread_cache) [[unlikely]] {
-        this_thread_cache = new frame_cache;
+    if (!this_thread_shelf) [[unlikely]] {
+        this_thread_shelf = new frame_cache;
         static thread_local at_thread_end watch;
     }
-    return *this_thread_cache;
+    return static_cast<frame_cache&>(*this_thread_shelf);
 }
 
 } // namespace
 
-void* allocate_frame(std::size_t size) {
-    const std::size_t size_class = (size + sizeof(block) + granule - 1) / granule;
-    if (size_class <= class_count) return cache_of_this_thread().allocate(size_class);
-    void* large = std::malloc(size + sizeof(block));
+void* allocate_fresh_frame(std::size_t size) {
+    const std::size_t size_class = frame_block::class_of(size);
+    if (size_class <= frame_shelf::class_count) return cache_of_this_thread().allocate(size_class);
+    void* const large = std::malloc(size + sizeof(frame_block));
     if (!large) throw std::bad_alloc{};
-    return (::new (large) block{nullptr, size_class})->frame();
+    return (::new (large) frame_block{nullptr, size_class})->frame();
 }
 
-void free_frame(void* frame) noexcept {
-    block& freed = *block::of(frame);
-    if (!freed.home)
-        std::free(&freed);
-    else if (freed.home == this_thread_cache)
-        freed.home->keep(freed);
+void free_frame_elsewhere(frame_block& freed) noexcept {
+    if (freed.home)
+        static_cast<frame_cache*>(freed.home)->send_home(freed);
     else
-        freed.home->send_home(freed);
+        std::free(&freed);
 }
 
 } // namespace coronet::detail

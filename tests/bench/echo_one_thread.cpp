@@ -6,6 +6,7 @@
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/scope.hpp>
 #include <coronet/coro/task.hpp>
+#include <coronet/net/send_queue.hpp>
 #include <coronet/net/tcp_listener.hpp>
 
 #include <array>
@@ -46,6 +47,29 @@ task<void> echo_stream_nested(tcp_stream peer) {
         if (!sent) break;
     }
 }
+task<void> echo_queue(tcp_stream peer) {
+    auto incoming = peer.receive();
+    send_queue out{peer};
+    for (;;) {
+        auto received = co_await incoming.next();
+        if (!received || received->empty()) break;
+        const auto taken = co_await out.send(std::move(*received));
+        if (!taken) break;
+    }
+}
+task<void> consider(send_queue* out, received_buffer message) {
+    const auto taken = co_await out->send(std::move(message));
+    static_cast<void>(taken);
+}
+task<void> echo_queue_nested(tcp_stream peer) {
+    auto incoming = peer.receive();
+    send_queue out{peer};
+    for (;;) {
+        auto received = co_await incoming.next();
+        if (!received || received->empty()) break;
+        co_await consider(&out, std::move(*received));
+    }
+}
 task<void> echo_buffer(tcp_stream peer) {
     std::array<std::byte, 2048> buffer;
     for (;;) {
@@ -71,8 +95,9 @@ using server = task<void> (*)(tcp_stream);
 
 server chosen(std::string_view receive, bool nested) {
     if (receive == "stream") return nested ? echo_stream_nested : echo_stream;
+    if (receive == "queue") return nested ? echo_queue_nested : echo_queue;
     if (receive == "buffer") return nested ? echo_buffer_nested : echo_buffer;
-    throw std::invalid_argument("neither stream nor buffer: " + std::string(receive));
+    throw std::invalid_argument("not stream, queue or buffer: " + std::string(receive));
 }
 
 task<void> serve(scope connections, tcp_listener listener, server echo) {

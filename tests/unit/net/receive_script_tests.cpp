@@ -122,15 +122,6 @@ TEST_F(scripted_receive, that_finds_no_buffer_asks_again_at_once_when_there_are_
 
 // ---- the window ----
 
-task<strings> read_late(receive_stream* from, int count) {
-    const auto none = co_await with_timeout(1ms, from->next());
-    strings seen{none.error() == std::errc::timed_out ? "late" : said(none)};
-    const auto paused = co_await sleep_for(10s);
-    static_cast<void>(paused);
-    auto rest = co_await read(from, count);
-    seen.insert(seen.end(), rest.begin(), rest.end());
-    co_return seen;
-}
 receive_options three_blocks() {
     receive_options options;
     options.window = std::size_t{3} * 2048;

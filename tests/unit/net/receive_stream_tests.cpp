@@ -3,6 +3,7 @@
 // Streams of what a peer sends: nothing is lost, doubled or out of order, whoever is slow; and all
 // buffers come home.
 #include "connected.hpp"
+#include "pattern.hpp"
 #include "support/open_files.hpp"
 #include "support/pairs.hpp"
 #include "support/schedulers.hpp"
@@ -38,71 +39,6 @@ class receive_stream : public ::testing::Test {};
 using stream_types = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(receive_stream, stream_types, stream_names);
 
-run_options quiet() {
-    run_options options;
-    options.handle_signals = false;
-    return options;
-}
-run_options with_buffers(unsigned count, unsigned max, std::size_t size = 2048) {
-    run_options options = quiet();
-    options.scheduler.receive_buffers.count = count;
-    options.scheduler.receive_buffers.max = max;
-    options.scheduler.receive_buffers.size = size;
-    return options;
-}
-
-/// Byte `at` of what all senders send.
-std::byte byte_at(std::size_t at) {
-    return static_cast<std::byte>((at * 2654435761U) >> 13);
-}
-std::vector<std::byte> pattern(std::size_t from, std::size_t size) {
-    std::vector<std::byte> bytes(size);
-    for (std::size_t i = 0; i < size; ++i)
-        bytes[i] = byte_at(from + i);
-    return bytes;
-}
-std::string_view text_of(const received_buffer& piece) {
-    return {reinterpret_cast<const char*>(piece.data()), piece.size()};
-}
-void give(const stream_socket& to, std::string_view text) {
-    EXPECT_EQ(::send(to.native_handle(), text.data(), text.size(), 0), std::ssize(text));
-}
-
-/// Sends so much in pieces of odd sizes, then finishes.
-template <class Stream>
-task<bool> send_pattern(Stream* to, std::size_t total) {
-    std::size_t size = 1;
-    for (std::size_t at = 0; at < total;) {
-        const auto piece = pattern(at, std::min(size, total - at));
-        const auto sent = co_await to->write_all(std::span<const std::byte>(piece));
-        if (!sent) co_return false;
-        at += piece.size();
-        size = size * 5 % 70'001 + 1;
-    }
-    const auto finished = co_await to->shutdown(shutdown_of::sending);
-    co_return finished.has_value();
-}
-struct received {
-    std::size_t bytes = 0;
-    bool in_order = true;
-    std::error_code error;
-    friend bool operator==(const received&, const received&) = default;
-};
-void check(received& so_far, const received_buffer& piece) {
-    for (const std::byte each : piece.bytes())
-        so_far.in_order = so_far.in_order && each == byte_at(so_far.bytes++);
-}
-/// All, until the peer has finished.
-task<received> receive_pattern(stream_socket* from, receive_options options = {}) {
-    received so_far;
-    auto incoming = from->receive(options);
-    for (;;) {
-        const auto piece = co_await incoming.next();
-        so_far.error = piece.error();
-        if (!piece || piece->empty()) co_return so_far;
-        check(so_far, *piece);
-    }
-}
 template <class Stream>
 task<received> transfer_pattern(connected<Stream>* pair, std::size_t total) {
     const auto both =
@@ -319,16 +255,16 @@ TYPED_TEST(receive_stream, keeps_the_number_of_a_dropped_socket_until_its_reques
     EXPECT_EQ(open_file_count(), before);
 }
 
+task<void> drop(std::unique_ptr<coronet::receive_stream>* dropped) {
+    dropped->reset();
+    co_return;
+}
 template <class Stream>
 task<void> drop_under_a_next(connected<Stream>* pair) {
     auto incoming = std::make_unique<coronet::receive_stream>(pair->here.receive());
-    const auto both = co_await when_all(
-        next_error(incoming.get()),
-        [](std::unique_ptr<coronet::receive_stream>* dropped) -> task<void> {
-            dropped->reset();
-            co_return;
-        }(&incoming)
-    );
+    auto waiting = next_error(incoming.get());
+    auto dropping = drop(&incoming);
+    const auto both = co_await when_all(std::move(waiting), std::move(dropping));
     static_cast<void>(both);
 }
 
@@ -497,16 +433,18 @@ TEST(receive_stream_of_unix, that_starves_is_woken_by_a_buffer_from_another_thre
     EXPECT_EQ(result.came, "at last");
 }
 
+task<void> close_after_a_while(unix_stream* closed) {
+    const auto starved = co_await sleep_for(20ms);
+    static_cast<void>(starved);
+    const auto done = co_await closed->close();
+    static_cast<void>(done);
+}
 task<std::error_code> close_a_starved_one(connected<unix_stream>* pair) {
     const auto pieces = co_await take_all_and_starve(pair, 4);
     auto incoming = pair->here.receive();
-    const auto both =
-        co_await when_all(next_error(&incoming), [](unix_stream* closed) -> task<void> {
-            const auto starved = co_await sleep_for(20ms);
-            static_cast<void>(starved);
-            const auto done = co_await closed->close();
-            static_cast<void>(done);
-        }(&pair->here));
+    auto waiting = next_error(&incoming);
+    auto closing = close_after_a_while(&pair->here);
+    const auto both = co_await when_all(std::move(waiting), std::move(closing));
     co_return std::get<0>(both);
 }
 
