@@ -5,6 +5,7 @@
 # this file says how to read the figures and what the exit codes mean.
 import argparse
 import os
+import signal
 import sys
 
 from harness import acceptance, counts, documents, micro, report
@@ -240,6 +241,7 @@ def main():
     """Measures Coronet beside C and Asio. Without arguments: echo and HTTP, 64 connections, one CPU,
     about two minutes."""
     options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end, too
     modes = dict(table=do_table, compare=do_compare, idle=do_idle, instructions=do_instructions,
                  syscalls=do_syscalls, allocations=do_allocations, micro=do_micro, all=do_all,
                  acceptance=do_acceptance)

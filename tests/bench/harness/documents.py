@@ -17,8 +17,10 @@ HEAD = """# Benchmarks
 
 <!-- Written by `./dev bench all --docs docs`. Do not edit. -->
 
-What Coronet costs beside the same server in C on liburing, in C on epoll, on Asio, libuv and nginx.
-{machine}, {day}, one thread a server, over the loopback. [All figures](benchmarks/figures.json), every run.
+What Coronet costs beside the same server in C on liburing, in C on epoll, on Asio, libuv and nginx:
+one thread a server, over the loopback. [All figures](benchmarks/figures.json), every run.
+
+{machine}; {day}.
 
 ![CPU per request](benchmarks/cpu.svg)
 
@@ -124,6 +126,15 @@ def panels(tables, key, label):
     return chosen
 
 
+def rounded(value):
+    """Four digits are more than was measured."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list) else value
+
+
 def data(options, tables, idle, counted, micros):
     slim = [dict(table, runs={name: [{key: run[key] for key in KEPT if key in run} for run in each]
                               for name, each in table["runs"].items()}) for table in tables]
@@ -147,7 +158,7 @@ def write(options, tables, idle, counted, micros):
     folder = os.path.join(options.docs, "benchmarks")
     os.makedirs(folder, exist_ok=True)
     raw = data(options, tables, idle, counted, micros)
-    files = {os.path.join(folder, "figures.json"): json.dumps(raw, separators=(",", ":")) + "\n",
+    files = {os.path.join(folder, "figures.json"): json.dumps(rounded(raw), separators=(",", ":")) + "\n",
              os.path.join(folder, "cpu.svg"): charts.bars(panels(tables, "cpu_us", "CPU µs per {unit}")),
              os.path.join(folder, "throughput.svg"): charts.bars(panels(tables, "rps", "{units} per second")),
              os.path.join(options.docs, "benchmarks.md"): page(raw["machine"], tables, idle, counted, micros)}
