@@ -168,6 +168,7 @@ def common_options():
     common.add_argument("--mib", type=int, help="of a stream (1024) or a copied file")
     common.add_argument("--secs", type=float, help="measured seconds of a run (0.5)")
     common.add_argument("--warm", type=float, help="seconds before they begin (0.2)")
+    common.add_argument("--stall", type=float, default=5, help="seconds without an answer that end a run (5)")
     common.add_argument("--rounds", type=int, help="rounds at least (9; acceptance: 15)")
     common.add_argument("--max-rounds", type=int, default=15, help="rounds at most (15)")
     common.add_argument("--stable", type=float, default=0.025,

@@ -52,6 +52,18 @@ BAD_DATAGRAMS = textwrap.dedent("""
             data = data[:-1] + bytes([data[-1] ^ 1])
         peer.sendto(data, sender)
 """)
+# Echoes, and keeps its side open when the client has finished.
+FORGETFUL_ECHO = textwrap.dedent("""
+    import socket, sys, threading
+    kept = []
+    def serve(peer):
+        while data := peer.recv(4096):
+            peer.sendall(data)
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    while True:
+        kept.append(listener.accept()[0])
+        threading.Thread(target=serve, args=[kept[-1]], daemon=True).start()
+""")
 # Sends as much as it is asked for, but not what.
 LYING_SOURCE = textwrap.dedent("""
     import socket, sys
@@ -298,6 +310,13 @@ class TinyRuns(unittest.TestCase):
         self.check_is_found_out(LYING_ECHO.replace("1000", "100"), "churn") # a connection sees 640
         self.check_is_found_out(BAD_DATAGRAMS, "udp", "spoil")
         self.check_is_found_out(LYING_SOURCE, "source")
+
+    def test_a_server_that_does_not_close_stalls(self):
+        script, command = ran_by_python(FORGETFUL_ECHO)
+        with script:
+            code, said, _ = bench("table", *TINY, "--load", "churn", "--stall", "0.5", "--secs", "9", f"x={command}")
+        self.assertEqual(code, 3, said)
+        self.assertIn("stalled", said)
 
     def test_a_copy_that_differs_is_exit_code_3(self):
         code, said, _ = bench("table", *TINY, "--load", "copy", "liar=cp /dev/null {to}")

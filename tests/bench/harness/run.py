@@ -30,7 +30,7 @@ def start(protocol, options, command):
 def load_command(programs, protocol, options, server, extra=()):
     words = [programs.tool("load"), "--cpu", cpus(options)[1], "--port", server.port,
              "--conns", options.conns, "--size", options.size, "--depth", options.depth,
-             "--secs", options.secs, "--warm", options.warm, "--mib", options.mib,
+             "--secs", options.secs, "--warm", options.warm, "--mib", options.mib, "--stall", options.stall,
              "--pid", ",".join(map(str, server.pids())), *LOADS[protocol], *extra]
     return [str(word) for word in words]
 

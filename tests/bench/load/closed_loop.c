@@ -13,7 +13,7 @@
 #include "server_clocks.h"
 
 enum op { OP_RECV, OP_SEND, OP_CONNECT, OP_SILENT };
-enum { STALL_LIMIT = 5, BUFFER_MIN = 256, BUFFER_MAX = 16384 };
+enum { BUFFER_MIN = 256, BUFFER_MAX = 16384 };
 
 struct conn {
     int fd;                // in the ring's table, unless connections come and go
@@ -245,17 +245,18 @@ static void report(const struct sample* before, const struct sample* after) {
 }
 
 void run_closed_loop(void) {
+    const long long second = 1000000000, stall = (long long)(opt.stall * 1e9);
     struct sample before = {0}, after;
 
     begin();
     uint64_t t0 = now + (uint64_t)(opt.warm * 1e9), t1 = UINT64_MAX;
     for (;;) {
         struct io_uring_cqe* cqe;
-        struct __kernel_timespec limit = {.tv_sec = STALL_LIMIT};
+        struct __kernel_timespec limit = {.tv_sec = stall / second, .tv_nsec = stall % second};
         unsigned head, n = 0;
         int r = io_uring_submit_and_wait_timeout(&ring, &cqe, 1, &limit, NULL);
 
-        if (r == -ETIME) die("stalled: no answer for 5 s", ETIME);
+        if (r == -ETIME) die("stalled: no answer", ETIME);
         now = now_ns();
         if (!measuring && now >= t0) {
             before = take_sample();

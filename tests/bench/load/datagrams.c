@@ -8,7 +8,7 @@
 #include "ring.h"
 #include "server_clocks.h"
 
-enum { OP_RECV, OP_SEND, LOSS_MS = 200, STALL_LIMIT = 5, HEAD = sizeof(uint64_t) };
+enum { OP_RECV, OP_SEND, LOSS_MS = 200, HEAD = sizeof(uint64_t) };
 
 struct slot {
     uint64_t number; // of the datagram that is outstanding
@@ -82,7 +82,7 @@ static void replace_lost(void) {
             lost++;
             send_in(i, at);
         }
-    if (now - last_answer > STALL_LIMIT * 1000000000ull) die("stalled: no answer for 5 s", ETIME);
+    if ((double)(now - last_answer) > opt.stall * 1e9) die("stalled: no answer", ETIME);
 }
 
 static void arm_recv(unsigned idx) {

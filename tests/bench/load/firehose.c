@@ -12,7 +12,7 @@
 #include "server_clocks.h"
 
 enum op { OP_RECV, OP_SEND };
-enum { CHUNK = 1 << 16, WINDOW = 1 << 18, BUFFER = 16384, STALL_LIMIT = 5 };
+enum { CHUNK = 1 << 16, WINDOW = 1 << 18, BUFFER = 16384 };
 
 struct conn {
     size_t tx_pos, rx_pos;
@@ -126,7 +126,7 @@ static void turn(void) {
     }
     io_uring_cq_advance(&ring, n);
     publish_buffers();
-    if (now - last_answer > STALL_LIMIT * 1000000000ull) die("stalled: no answer for 5 s", ETIME);
+    if ((double)(now - last_answer) > opt.stall * 1e9) die("stalled: no answer", ETIME);
 }
 
 static void run_for(double secs, struct histogram* into) {

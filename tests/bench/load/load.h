@@ -25,8 +25,8 @@ struct options {
     int port, conns, size, depth, cpu;
     int requests_per_connection; // 0: a connection is kept
     int mib;
-    int pause_ms; // of a trickle, between an answer and the next message
-    double secs, warm;
+    int pause_ms;             // of a trickle, between an answer and the next message
+    double secs, warm, stall; // seconds; stall: without an answer, an error
     bool http, no_verify, until_close;
 };
 extern struct options opt;

@@ -18,6 +18,7 @@ struct options opt = {
     .cpu = -1,
     .mib = 1024,
     .pause_ms = 10,
+    .stall = 5,
     .secs = 3,
     .warm = 0.5};
 unsigned char* pattern;
@@ -26,16 +27,30 @@ uint64_t wrong_answers;
 static const char usage[] =
     "usage: load [--port P] [--conns N] [--size B] [--depth D] [--secs S] [--warm S] [--http]\n"
     "  [--requests-per-connection N] [--idle | --udp | --sink | --source | --firehose]\n"
-    "  [--mib N] [--pause MS] [--pid P,..] [--cpu C] [--no-verify] [--until-close]\n";
+    "  [--mib N] [--pause MS] [--stall S] [--pid P,..] [--cpu C] [--no-verify] [--until-close]\n";
 
 static const struct option names[] = {
-    {"port", 1, 0, 'p'},        {"conns", 1, 0, 'c'},  {"size", 1, 0, 's'},
-    {"depth", 1, 0, 'd'},       {"secs", 1, 0, 't'},   {"warm", 1, 0, 'w'},
-    {"http", 0, 0, 'H'},        {"idle", 0, 0, 'I'},   {"udp", 0, 0, 'u'},
-    {"sink", 0, 0, 'k'},        {"source", 0, 0, 'S'}, {"firehose", 0, 0, 'F'},
-    {"mib", 1, 0, 'm'},         {"pause", 1, 0, 'z'},  {"requests-per-connection", 1, 0, 'r'},
-    {"pid", 1, 0, 'P'},         {"cpu", 1, 0, 'C'},    {"no-verify", 0, 0, 'N'},
-    {"until-close", 0, 0, 'U'}, {0, 0, 0, 0}};
+    {"port", 1, 0, 'p'},
+    {"conns", 1, 0, 'c'},
+    {"size", 1, 0, 's'},
+    {"depth", 1, 0, 'd'},
+    {"secs", 1, 0, 't'},
+    {"warm", 1, 0, 'w'},
+    {"http", 0, 0, 'H'},
+    {"idle", 0, 0, 'I'},
+    {"udp", 0, 0, 'u'},
+    {"sink", 0, 0, 'k'},
+    {"source", 0, 0, 'S'},
+    {"firehose", 0, 0, 'F'},
+    {"mib", 1, 0, 'm'},
+    {"stall", 1, 0, 'l'},
+    {"pause", 1, 0, 'z'},
+    {"requests-per-connection", 1, 0, 'r'},
+    {"pid", 1, 0, 'P'},
+    {"cpu", 1, 0, 'C'},
+    {"no-verify", 0, 0, 'N'},
+    {"until-close", 0, 0, 'U'},
+    {0, 0, 0, 0}};
 
 static bool set_number(int name, const char* text) {
     switch (name) {
@@ -56,6 +71,9 @@ static bool set_number(int name, const char* text) {
         return true;
     case 'w':
         opt.warm = atof(text);
+        return true;
+    case 'l':
+        opt.stall = atof(text);
         return true;
     case 'm':
         opt.mib = atoi(text);
@@ -107,7 +125,8 @@ static bool set_flag(int name) {
 
 static void check_options(void) {
     if (opt.conns < 1 || opt.conns > 32768) die("--conns", EINVAL);
-    if (opt.size < 1 || opt.depth < 1 || opt.mib < 1 || opt.pause_ms < 1) die("load", EINVAL);
+    if (opt.size < 1 || opt.depth < 1 || opt.mib < 1 || opt.pause_ms < 1 || opt.stall <= 0)
+        die("load", EINVAL);
     if (opt.requests_per_connection < 0) die("--requests-per-connection", EINVAL);
     if (opt.requests_per_connection && opt.depth > 1)
         die("--requests-per-connection goes with depth 1", EINVAL);
