@@ -15,6 +15,7 @@ import unittest
 import xml.etree.ElementTree as xml
 
 from harness import acceptance, charts, documents, micro, rounds
+from harness.run import leave_out_others
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("CORONET_BUILD", os.path.join(HERE, "..", "..", "build", "release"))
@@ -123,6 +124,12 @@ class Arithmetic(unittest.TestCase):
         wild = rounds.interleave(["a", "b"], options, lambda name: dict(cpu_us=float(next(drift) ** 3)),
                                  lambda: None)
         self.assertEqual(len(wild["a"]), 7)
+
+    def test_what_others_took_of_the_shared_cpu_is_left_out_of_the_throughput_but_idling_is_not(self):
+        busy, idle = (dict(rps=100.0, server_util=0.3, load_util=0.2, idle_here=each) for each in (0.0, 0.5))
+        leave_out_others(busy)
+        leave_out_others(idle)
+        self.assertEqual((busy["rps"], idle["rps"]), (200.0, 100.0))
 
     def test_a_bound_is_held_against_the_best_of_several(self):
         runs = {"mine": [dict(cpu_us=3.0)], "good": [dict(cpu_us=2.0)], "bad": [dict(cpu_us=6.0)]}

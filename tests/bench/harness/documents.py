@@ -31,7 +31,7 @@ one thread a server, over the loopback. [All figures](benchmarks/figures.json), 
 - A closed loop: every connection has `depth` requests outstanding and sends a new one for each answer.
   Every byte that comes back is checked.
 - Where a table says "one CPU", server and load take turns on one, and CPU per request is the server's
-  own clock: other work on the machine takes time away but is not counted.
+  own clock: other work on the machine takes time away but is not counted, nor in the throughput.
 - Each round runs every server of a table once, in random order. A ratio is the median of the ratios
   inside the rounds, ± half its interquartile range. The table itself shows medians over the rounds; do
   not compare figures of different tables, between which the machine's speed drifts.

@@ -46,14 +46,21 @@ unsigned long status_sum(const char* key) {
 
 static void read_machine(struct sample* s) {
     unsigned long idle, waiting, steal;
-    char line[512];
+    char line[512], name[16], here[16];
     FILE* f = fopen("/proc/stat", "r");
 
     if (!f) return;
-    if (fgets(line, sizeof(line), f) &&
-        sscanf(line, "cpu %*u %*u %*u %lu %lu %*u %*u %lu", &idle, &waiting, &steal) == 3) {
-        s->idle = idle + waiting;
-        s->steal = steal;
+    snprintf(here, sizeof(here), "cpu%d", sched_getcpu());
+    while (fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%15s %*u %*u %*u %lu %lu %*u %*u %lu", name, &idle, &waiting, &steal) !=
+            4)
+            continue;
+        if (!strcmp(name, "cpu")) {
+            s->idle = idle + waiting;
+            s->steal = steal;
+        } else if (!strcmp(name, here)) {
+            s->idle_here = idle + waiting;
+        }
     }
     fclose(f);
 }
@@ -109,14 +116,17 @@ void print_usage(
     const double unused = (double)(to->idle - from->idle) * tick + steal;
     const double other = (double)sysconf(_SC_NPROCESSORS_ONLN) * wall - unused - server - self;
 
+    const double idle_here = (double)(to->idle_here - from->idle_here) * tick;
+
     print_latency(latency ? latency : &none);
     printf(
         "\"secs\":%.3f,\"rps\":%.3f,\"cpu_us\":%.4f,\"user_us\":%.4f,\"sys_us\":%.4f,"
         "\"server_util\":%.3f,\"server_csw\":%.5f,\"load_cpu_us\":%.4f,\"load_util\":%.3f,"
-        "\"foreign_util\":%.3f,\"steal_util\":%.3f,\"rss_kb\":%lu,\"hwm_kb\":%lu",
+        "\"idle_here\":%.3f,\"foreign_util\":%.3f,\"steal_util\":%.3f,\"rss_kb\":%lu,\"hwm_kb\":%"
+        "lu",
         wall / 1e9, units / wall * 1e9, server / n / 1000, server / n / 1000 * user_share,
         server / n / 1000 * (1 - user_share), server / wall, (double)(to->csw - from->csw) / n,
-        self / n / 1000, self / wall, other / wall, steal / wall, status_sum("VmRSS"),
-        status_sum("VmHWM")
+        self / n / 1000, self / wall, idle_here / wall, other / wall, steal / wall,
+        status_sum("VmRSS"), status_sum("VmHWM")
     );
 }

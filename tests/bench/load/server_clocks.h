@@ -12,6 +12,7 @@ struct sample {
     uint64_t wall, server, self;
     uint64_t utime, stime, csw;
     uint64_t idle, steal;
+    uint64_t idle_here; // of the CPU that the load is on
 };
 
 // The processes of the server: numbers with commas between. Before the first sample.
