@@ -141,7 +141,9 @@ BENCHMARK_CAPTURE(run_inside, resume, let_others_run)->Name("resume");
 BENCHMARK_CAPTURE(run_inside, channel, pass_values)->Name("channel");
 BENCHMARK_CAPTURE(run_inside, pool, call_on_pool)->Name("pool")->UseRealTime();
 BENCHMARK(timer);
-BENCHMARK_CAPTURE(wake, one_cpu, std::size_t{0}, 10'000L)->Name("wake_one_cpu")->UseRealTime();
+BENCHMARK_CAPTURE(wake, one_cpu, std::size_t{0}, 10'000L)
+    ->Name("wake_one_cpu")
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(wake, two_cpus, std::size_t{1}, 4'000L)->Name("wake_two_cpus")->UseRealTime();
 
 } // namespace

@@ -125,7 +125,9 @@ void wake(benchmark::State& state, std::size_t second_cpu, long hops) {
 }
 
 BENCHMARK(timer);
-BENCHMARK_CAPTURE(wake, one_cpu, std::size_t{0}, 10'000L)->Name("wake_one_cpu")->UseRealTime();
+BENCHMARK_CAPTURE(wake, one_cpu, std::size_t{0}, 10'000L)
+    ->Name("wake_one_cpu")
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(wake, two_cpus, std::size_t{1}, 4'000L)->Name("wake_two_cpus")->UseRealTime();
 
 } // namespace

@@ -12,12 +12,16 @@ enum { ROUNDS = 5 };
 
 static char** wanted_names; // NULL at the end
 
-// Of this thread: what others take meanwhile does not count.
-static inline uint64_t cpu_now_ns(void) {
+// CPU time, of this thread or of all: what others take meanwhile does not count.
+static inline uint64_t cpu_ns(clockid_t whose) {
     struct timespec ts;
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    clock_gettime(whose, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t cpu_now_ns(void) {
+    return cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static inline bool wanted(const char* name) {
