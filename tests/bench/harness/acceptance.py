@@ -81,6 +81,13 @@ def row(line, text, limit, how, seen, met, spread=None, note=""):
     return dict(line=line, text=text, limit=limit, how=how, seen=seen, spread=spread, met=met, note=note)
 
 
+def title_of(protocol, settings):
+    if "free_cpus" in settings:
+        return f"{protocol}, all CPUs"
+    return ", ".join([protocol, *("two CPUs" if key == "one_cpu" else f"{key} {value}"
+                                  for key, value in settings.items())])
+
+
 def compared(programs, options, lines):
     tables, rows = [], []
     for protocol, settings, bounds in GROUPS:
@@ -92,7 +99,7 @@ def compared(programs, options, lines):
         if FLOOR in wanted:
             wanted.add(FLOOR_AGAIN)
         servers = programs.choose(protocol, [name for name in KNOWN[protocol] if name in wanted], own.size)
-        title = ", ".join([protocol, *(f"{key} {value}" for key, value in settings.items())])
+        title = title_of(protocol, settings)
         table = measure_table(programs, protocol, own, servers, title)
         if not options.quick and any_missed(bounds, table["runs"]):
             print("missed: once more, with more rounds", file=sys.stderr)
