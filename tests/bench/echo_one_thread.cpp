@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The echo server of the samples with everything on the main thread, for counting instructions
-// under valgrind: echo_one_thread PORT stream|buffer flat|nested. It ends when it is killed, and is
-// not a server for anything else.
+// Echo servers as users would write them, with everything on the main thread, for counting
+// instructions under valgrind and with buffers of any size. `nested` has every request answered by
+// a task of its own. It ends when it is killed, and is not a server for anything else.
+// Usage: echo_one_thread PORT [buffer|stream|queue] [BUFFER] [flat|nested]
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/scope.hpp>
 #include <coronet/coro/task.hpp>
 #include <coronet/net/send_queue.hpp>
 #include <coronet/net/tcp_listener.hpp>
 
-#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <map>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -26,52 +28,14 @@ using namespace coronet;
 task<transfer> answer(tcp_stream* peer, std::span<const std::byte> message) {
     co_return co_await peer->write_all(message);
 }
+task<result<void>> queue_answer(send_queue* out, received_buffer message) {
+    co_return co_await out->send(std::move(message));
+}
 
-// Each a server's whole loop: what is measured is what a user would write.
+// ---- into a buffer of one's own ----
 
-task<void> echo_stream(tcp_stream peer) {
-    auto incoming = peer.receive();
-    for (;;) {
-        const auto received = co_await incoming.next();
-        if (!received || received->empty()) break;
-        const auto sent = co_await peer.write_all(received->bytes());
-        if (!sent) break;
-    }
-}
-task<void> echo_stream_nested(tcp_stream peer) {
-    auto incoming = peer.receive();
-    for (;;) {
-        const auto received = co_await incoming.next();
-        if (!received || received->empty()) break;
-        const auto sent = co_await answer(&peer, received->bytes());
-        if (!sent) break;
-    }
-}
-task<void> echo_queue(tcp_stream peer) {
-    auto incoming = peer.receive();
-    send_queue out{peer};
-    for (;;) {
-        auto received = co_await incoming.next();
-        if (!received || received->empty()) break;
-        const auto taken = co_await out.send(std::move(*received));
-        if (!taken) break;
-    }
-}
-task<void> consider(send_queue* out, received_buffer message) {
-    const auto taken = co_await out->send(std::move(message));
-    static_cast<void>(taken);
-}
-task<void> echo_queue_nested(tcp_stream peer) {
-    auto incoming = peer.receive();
-    send_queue out{peer};
-    for (;;) {
-        auto received = co_await incoming.next();
-        if (!received || received->empty()) break;
-        co_await consider(&out, std::move(*received));
-    }
-}
-task<void> echo_buffer(tcp_stream peer) {
-    std::array<std::byte, 2048> buffer;
+task<void> echo_buffer(tcp_stream peer, std::size_t size) {
+    std::vector<std::byte> buffer(size);
     for (;;) {
         const auto received = co_await peer.read_some(buffer);
         if (!received || *received == 0) break;
@@ -80,8 +44,8 @@ task<void> echo_buffer(tcp_stream peer) {
         if (!sent) break;
     }
 }
-task<void> echo_buffer_nested(tcp_stream peer) {
-    std::array<std::byte, 2048> buffer;
+task<void> echo_buffer_nested(tcp_stream peer, std::size_t size) {
+    std::vector<std::byte> buffer(size);
     for (;;) {
         const auto received = co_await peer.read_some(buffer);
         if (!received || *received == 0) break;
@@ -91,43 +55,92 @@ task<void> echo_buffer_nested(tcp_stream peer) {
     }
 }
 
-using server = task<void> (*)(tcp_stream);
+// ---- a stream of the scheduler's buffers ----
 
-server chosen(std::string_view receive, bool nested) {
-    if (receive == "stream") return nested ? echo_stream_nested : echo_stream;
-    if (receive == "queue") return nested ? echo_queue_nested : echo_queue;
-    if (receive == "buffer") return nested ? echo_buffer_nested : echo_buffer;
-    throw std::invalid_argument("not stream, queue or buffer: " + std::string(receive));
-}
-
-task<void> serve(scope connections, tcp_listener listener, server echo) {
+task<void> echo_stream(tcp_stream peer, std::size_t) {
+    auto incoming = peer.receive();
     for (;;) {
-        auto accepted = co_await listener.accept();
-        if (!accepted) throw std::system_error{accepted.error(), "accept"};
-        connections.spawn(echo, std::move(*accepted));
+        const auto received = co_await incoming.next();
+        if (!received || received->empty()) break;
+        const auto sent = co_await peer.write_all(received->bytes());
+        if (!sent) break;
+    }
+}
+task<void> echo_stream_nested(tcp_stream peer, std::size_t) {
+    auto incoming = peer.receive();
+    for (;;) {
+        const auto received = co_await incoming.next();
+        if (!received || received->empty()) break;
+        const auto sent = co_await answer(&peer, received->bytes());
+        if (!sent) break;
     }
 }
 
-task<void> listen(endpoint where, server echo) {
+// ---- the same, and not waiting for each answer to be sent ----
+
+task<void> echo_queue(tcp_stream peer, std::size_t) {
+    auto incoming = peer.receive();
+    send_queue out{peer};
+    for (;;) {
+        auto received = co_await incoming.next();
+        if (!received || received->empty()) break;
+        const auto taken = co_await out.send(std::move(*received));
+        if (!taken) break;
+    }
+}
+task<void> echo_queue_nested(tcp_stream peer, std::size_t) {
+    auto incoming = peer.receive();
+    send_queue out{peer};
+    for (;;) {
+        auto received = co_await incoming.next();
+        if (!received || received->empty()) break;
+        const auto taken = co_await queue_answer(&out, std::move(*received));
+        if (!taken) break;
+    }
+}
+
+using server = task<void> (*)(tcp_stream, std::size_t);
+const std::map<std::string_view, std::pair<server, server>> servers{
+    {"buffer", {echo_buffer, echo_buffer_nested}},
+    {"stream", {echo_stream, echo_stream_nested}},
+    {"queue", {echo_queue, echo_queue_nested}},
+};
+
+struct settings {
+    server echo = echo_buffer;
+    std::size_t buffer_size = 2048;
+};
+
+task<void> serve(scope connections, tcp_listener listener, settings chosen) {
+    for (;;) {
+        auto accepted = co_await listener.accept();
+        if (!accepted) throw std::system_error{accepted.error(), "accept"};
+        connections.spawn(chosen.echo, std::move(*accepted), chosen.buffer_size);
+    }
+}
+
+task<void> listen(endpoint where, settings chosen) {
     tcp_listener listener(where);
-    co_await with_scope(serve, std::move(listener), echo);
+    co_await with_scope(serve, std::move(listener), chosen);
 }
 
 } // namespace
 
 int main(int argc, char** argv) try {
-    const std::string port = argc > 1 ? argv[1] : "8080";
-    const std::string_view receive = argc > 2 ? argv[2] : "buffer";
-    const bool nested = argc > 3 && std::string_view{argv[3]} == "nested";
+    const std::vector<std::string_view> words(argv + 1, argv + argc);
+    const auto word = [&](std::size_t at, std::string_view otherwise) {
+        return at < words.size() ? words[at] : otherwise;
+    };
+    const auto& [flat, nested] = servers.at(word(1, "buffer"));
+    settings chosen;
+    chosen.echo = word(3, "flat") == "nested" ? nested : flat;
+    chosen.buffer_size = std::strtoul(word(2, "2048").data(), nullptr, 10);
+
     run_options options;
     options.handle_signals = false;
-    if (argc > 4) { // PORT RECEIVE flat|nested SIZE COUNT [incremental]
-        options.scheduler.receive_buffers.size = std::stoul(argv[4]);
-        options.scheduler.receive_buffers.count = static_cast<unsigned>(std::stoul(argv[5]));
-        options.scheduler.receive_buffers.incremental = argc > 6;
-    }
-    const auto where = endpoint::parse("127.0.0.1:" + port).value();
-    run(listen(where, chosen(receive, nested)), options);
+    options.scheduler.receive_buffers.size = chosen.buffer_size;
+    const auto where = endpoint::parse("127.0.0.1:" + std::string(word(0, "8080"))).value();
+    run(listen(where, chosen), options);
 } catch (const std::exception& error) {
     std::fprintf(stderr, "echo_one_thread: %s\n", error.what());
     return 1;

@@ -8,6 +8,8 @@ import statistics
 
 KEYS = ("rps", "p50_us", "p99_us", "cpu_us", "user_us", "sys_us", "server_util", "load_util",
         "foreign_util", "rss_kb", "hwm_kb")
+# Of some kinds of load only.
+MORE_KEYS = ("lost", "late", "connections", "quiet_p50_us", "quiet_p99_us", "p99_growth", "poured_mib")
 
 
 def interleave(names, options, run_one, progress):
@@ -40,7 +42,8 @@ def spread(values):
 def summary(runs):
     """The median of every figure, a row a server."""
     return [dict(name=name, rounds=len(each),
-                 **{key: statistics.median(run[key] for run in each) for key in KEYS})
+                 **{key: statistics.median(run[key] for run in each) for key in KEYS + MORE_KEYS
+                    if all(key in run for run in each)})
             for name, each in runs.items()]
 
 
@@ -55,6 +58,6 @@ def ratio(runs, mine, base, key):
 def ratios(runs, mine):
     """How the server `mine` compares with every other one."""
     return [dict(of=mine, to=base, cpu=ratio(runs, mine, base, "cpu_us"),
-                 rps=ratio(runs, mine, base, "rps"), p99=ratio(runs, mine, base, "p99_us"),
-                 rss=ratio(runs, mine, base, "rss_kb"))
+                 rps=ratio(runs, mine, base, "rps"), p50=ratio(runs, mine, base, "p50_us"),
+                 p99=ratio(runs, mine, base, "p99_us"), rss=ratio(runs, mine, base, "rss_kb"))
             for base in runs if base != mine]

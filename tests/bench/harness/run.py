@@ -1,30 +1,37 @@
 # SPDX-License-Identifier: BSL-1.0
 #
-# One measured run of one server: throughput, latency, its CPU time and its memory; and, counted by
-# callgrind, its instructions.
+# One measured run of one server: throughput, latency, its CPU time and its memory. Copying a file
+# is no server, but gives the same figures.
 import json
 import os
 import subprocess
-import tempfile
 
+from . import copying
+from .programs import LOADS
 from .server import Failed, Server
 
 LOAD_LIMIT = 120  # seconds beyond the measured time
 
 
-def cpus(one_cpu):
-    """The CPUs of server and load, out of those that this process may use."""
+def cpus(options):
+    """The CPUs of server and load, out of those that this process may use; the load's may be -1, any."""
     allowed = sorted(os.sched_getaffinity(0))
-    return (allowed[0], allowed[0]) if one_cpu or len(allowed) < 2 else (allowed[0], allowed[1])
+    if getattr(options, "free_cpus", False):
+        return set(allowed), -1
+    if options.one_cpu or len(allowed) < 2:
+        return {allowed[0]}, allowed[0]
+    return {allowed[0]}, allowed[1]
+
+
+def start(protocol, options, command):
+    return Server(command, cpus(options)[0], udp=protocol == "udp")
 
 
 def load_command(programs, protocol, options, server, extra=()):
-    words = [programs.tool("load"), "--cpu", cpus(options.one_cpu)[1], "--port", server.port,
+    words = [programs.tool("load"), "--cpu", cpus(options)[1], "--port", server.port,
              "--conns", options.conns, "--size", options.size, "--depth", options.depth,
-             "--secs", options.secs, "--warm", options.warm,
-             "--pid", ",".join(map(str, server.pids())), *extra]
-    if protocol == "http":
-        words.append("--http")
+             "--secs", options.secs, "--warm", options.warm, "--mib", options.mib, "--stall", options.stall,
+             "--pid", ",".join(map(str, server.pids())), *LOADS[protocol], *extra]
     return [str(word) for word in words]
 
 
@@ -39,15 +46,33 @@ def finish(output, code, error):
     return result
 
 
-def measure(programs, protocol, options, command, extra=()):
-    with Server(command, cpus(options.one_cpu)[0]) as server:
-        words = load_command(programs, protocol, options, server, extra)
-        try:
-            done = subprocess.run(words, capture_output=True, text=True,
-                                  timeout=options.secs + options.warm + LOAD_LIMIT)
-        except subprocess.TimeoutExpired:
-            raise Failed("load failed: it did not end") from None
+def run_load(programs, protocol, options, server, extra=()):
+    words = load_command(programs, protocol, options, server, extra)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True,
+                              timeout=options.secs + options.warm + LOAD_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise Failed("load failed: it did not end") from None
     return finish(done.stdout, done.returncode, done.stderr)
+
+
+def leave_out_others(result):
+    """Throughput over the time that the shared CPU was there for server and load, busy or idle: what
+    others took of it says nothing about the server."""
+    had = result["server_util"] + result["load_util"] + result["idle_here"]
+    result["rps"] /= min(1.0, had)
+
+
+def measure(programs, protocol, options, command, extra=()):
+    if protocol == "copy":
+        return copying.measure(command, options.mib, cpus(options)[0])
+    with start(protocol, options, command) as server:
+        result = run_load(programs, protocol, options, server, extra)
+    if "rps" in result and options.one_cpu and not getattr(options, "free_cpus", False):
+        leave_out_others(result)
+    if "quiet_p99_us" in result:
+        result["p99_growth"] = result["p99_us"] / result["quiet_p99_us"]
+    return result
 
 
 def measure_quietly(programs, protocol, options, command):
@@ -61,35 +86,3 @@ def measure_quietly(programs, protocol, options, command):
         if alone or result["foreign_util"] <= options.foreign:
             break
     return best
-
-
-def instructions_of_echo(programs, options, command, seconds):
-    """Instructions in user space per echoed message, counted by callgrind over one run of the load."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "out")
-        under = f"valgrind -q --tool=callgrind --callgrind-out-file={out} {command}"
-        with Server(under, cpus(options.one_cpu)[0]) as server:
-            load_under_callgrind(programs, options, server, 0.3)
-            dump(server)  # the start and all that is done once are in the first count
-            requests = load_under_callgrind(programs, options, server, seconds)
-            dump(server)
-            # Under valgrind no signal reaches a thread that waits in its ring, except this one.
-            server.process.kill()
-        with open(out + ".2") as lines:
-            total = next((line for line in lines if line.startswith("totals:")), None)
-    if total is None:
-        raise Failed("callgrind has no count")
-    return int(total.split()[1]) / requests
-
-
-def load_under_callgrind(programs, options, server, seconds):
-    words = load_command(programs, "echo", options, server)
-    words[words.index("--secs") + 1], words[words.index("--warm") + 1] = str(seconds), "0"
-    done = subprocess.run(words, capture_output=True, text=True, timeout=LOAD_LIMIT)
-    return finish(done.stdout, done.returncode, done.stderr)["requests"]
-
-
-def dump(server):
-    """Has callgrind write its count and begin again."""
-    subprocess.run(["callgrind_control", "--dump=count", str(server.process.pid)], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LOAD_LIMIT)

@@ -17,10 +17,27 @@ class Failed(Exception):
     """A server that did not start or answered wrongly."""
 
 
-def free_port():
-    with socket.socket() as probe:
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def answers(port, udp):
+    """Whether something listens there; of datagrams, whether one comes back."""
+    if not udp:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+        except OSError:
+            return False
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.05)
+        try:
+            probe.sendto(b"there?", ("127.0.0.1", port))
+            return probe.recvfrom(16)[0] == b"there?"
+        except OSError:
+            return False
 
 
 def descendants(pid):
@@ -39,8 +56,9 @@ def descendants(pid):
 
 
 class Server:
-    def __init__(self, command, cpu):
-        self.command, self.cpu, self.port = command, cpu, free_port()
+    def __init__(self, command, cpus, udp=False):
+        self.command, self.cpus, self.udp = command, cpus, udp
+        self.port = free_port(socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
 
     def __enter__(self):
         self.errors = tempfile.TemporaryFile("w+")
@@ -48,7 +66,7 @@ class Server:
         try:
             self.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors,
-                preexec_fn=lambda: os.sched_setaffinity(0, {self.cpu}))
+                preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
         except OSError as reason:
             raise Failed(f"cannot start {words[0]}: {reason.strerror}") from None
         try:
@@ -64,11 +82,9 @@ class Server:
             if self.process.poll() is not None:
                 self.errors.seek(0)
                 raise Failed(f"the server ended early: {self.errors.read().strip() or 'no message'}")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            if answers(self.port, self.udp):
                 return
-            except OSError:
-                time.sleep(0.01)
+            time.sleep(0.01)
         raise Failed(f"nothing listens on port {self.port} after {START_LIMIT} s")
 
     def pids(self):

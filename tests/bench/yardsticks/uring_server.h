@@ -4,7 +4,7 @@
 // ring; everything here is file-static, because each server is one translation unit.
 #pragma once
 
-#include "common.h"
+#include "program.h"
 
 #include <liburing.h>
 
