@@ -39,9 +39,10 @@
 namespace coronet {
 
 struct receive_options {
-    /// Memory that may be kept for one stream while nobody asks for the next piece. After that the
-    /// peer has to wait, as with any reader that does not read.
-    std::size_t window = std::size_t{64} * 1024;
+    /// Memory that may be kept for one stream while nobody asks for the next piece: each counts as
+    /// the buffer that it occupies. After that the peer has to wait, as with any reader that does
+    /// not read.
+    std::size_t window = std::size_t{256} * 1024;
 };
 
 namespace detail {
