@@ -4,7 +4,6 @@
 
 #include <coronet/detail/buffer_pool.hpp>
 #include <coronet/detail/hooks.hpp>
-#include <coronet/received_buffer.hpp>
 
 #include <liburing.h>
 
@@ -129,7 +128,7 @@ bool buffer_pool::grow(std::size_t more) noexcept {
 
 // ---- to the driver ----
 
-void buffer_pool::offer(receive_block& block) noexcept {
+inline void buffer_pool::offer(receive_block& block) noexcept {
     io_uring_buf& entry = ring_->bufs[tail_ & mask_];
     entry.addr = reinterpret_cast<std::uint64_t>(block.data_);
     entry.len = block_size_;
@@ -150,23 +149,6 @@ void buffer_pool::restock() noexcept {
 
 // ---- from it ----
 
-received_buffer buffer_pool::arrived(std::uint32_t flags, std::size_t size) noexcept {
-    receive_block& block = blocks_[flags >> IORING_CQE_BUFFER_SHIFT];
-    CORONET_ASSERT(block.filling_);
-    std::byte* const data = block.data_ + block.used_;
-    if (flags & kernel::completion_buffer_more) {
-        block.used_ += static_cast<std::uint32_t>(size);
-    } else {
-        block.filling_ = false;
-        --available_;
-        --offered_;
-    }
-    ++block.out_;
-    allow(data, size);
-    take_from_kernel(data, size, static_cast<std::int32_t>(size));
-    return {data, static_cast<std::uint32_t>(size), block};
-}
-
 receive_block* buffer_pool::take_spare() noexcept {
     receive_block* const taken = spare_;
     if (!taken) return nullptr;
@@ -175,11 +157,8 @@ receive_block* buffer_pool::take_spare() noexcept {
     return taken;
 }
 
-received_buffer buffer_pool::filled(receive_block& block, std::size_t size) noexcept {
-    ++block.out_;
-    allow(block.data_, size);
-    take_from_kernel(block.data_, size, static_cast<std::int32_t>(size));
-    return {block.data_, static_cast<std::uint32_t>(size), block};
+received_piece buffer_pool::filled(receive_block& block, std::uint32_t size) noexcept {
+    return hand_out(block, block.data_, size);
 }
 
 void buffer_pool::put_back(receive_block& block) noexcept {
@@ -239,29 +218,26 @@ void buffer_pool::feed_the_parked() noexcept {
 
 // ---- kept pieces ----
 
-std::uint32_t buffer_pool::keep(received_buffer& buffer) noexcept {
-    std::uint32_t number = free_piece_;
+std::uint32_t buffer_pool::keep(const received_piece& piece) noexcept {
+    const kept_piece kept{piece, kept_piece::none};
+    const std::uint32_t number = free_piece_;
     if (number != kept_piece::none) {
-        free_piece_ = pieces_[number].next;
-    } else {
-        try {
-            number = static_cast<std::uint32_t>(pieces_.size());
-            pieces_.emplace_back();
-        } catch (const std::bad_alloc&) {
-            return kept_piece::none;
-        }
+        free_piece_ = std::exchange(pieces_[number], kept).next;
+        return number;
     }
-    pieces_[number] = {
-        buffer.data(), static_cast<std::uint32_t>(buffer.size()), kept_piece::none,
-        buffer.let_go()};
-    return number;
+    try {
+        pieces_.push_back(kept);
+    } catch (const std::bad_alloc&) {
+        return kept_piece::none;
+    }
+    return static_cast<std::uint32_t>(pieces_.size() - 1);
 }
 
-received_buffer buffer_pool::take_kept(std::uint32_t number) noexcept {
-    kept_piece& piece = pieces_[number];
-    received_buffer taken{piece.data, piece.size, *piece.block};
-    if (owner_.load(std::memory_order_relaxed)) // else nobody owns the list of those that are free
-        piece.next = std::exchange(free_piece_, number);
+received_piece buffer_pool::take_kept(std::uint32_t number) noexcept {
+    kept_piece& taken = pieces_[number];
+    // Else nobody owns the list of those that are free.
+    if (owner_.load(std::memory_order_relaxed) != nobody())
+        taken.next = std::exchange(free_piece_, number);
     return taken;
 }
 
@@ -271,7 +247,7 @@ void buffer_pool::owner_leaves() noexcept {
     while (buffer_waiter* const left = parked_.pop_front())
         left->buffers_are_back(); // what it begins is refused
     if (offers_) engine_->driver_->take_buffers_back();
-    owner_.store(nullptr, std::memory_order_relaxed);
+    owner_.store(nobody(), std::memory_order_relaxed);
     std::int64_t out = 0;
     for (std::size_t i = 0; i < count_; ++i)
         out += blocks_[i].out_;

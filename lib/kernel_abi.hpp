@@ -24,8 +24,7 @@ struct buffer_registration {
     std::uint16_t flags;
     std::uint64_t reserved[3];
 };
-inline constexpr unsigned buffers_incremental = 2;          // 6.12, IOU_PBUF_RING_INC
-inline constexpr unsigned completion_buffer_more = 1U << 4; // with it, IORING_CQE_F_BUF_MORE
+inline constexpr unsigned buffers_incremental = 2; // 6.12, IOU_PBUF_RING_INC
 
 // Restart requests that io_uring may report as a result (include/linux/errno.h).
 inline constexpr int erestartsys = 512;

@@ -15,44 +15,49 @@ namespace coronet::detail {
 // ---- what comes ----
 
 void receive_operation::complete(std::int32_t res, std::uint32_t flags) noexcept {
-    if (res > 0) [[likely]]
+    if (res > 0 && waiting_ && !careful_) [[likely]] {
+        receive_next& next = *std::exchange(waiting_, nullptr);
+        next.put(pool_->arrived(flags, static_cast<std::uint32_t>(res)));
+        next.go_on(*here_);
+    } else if (res > 0) {
         give(brought(res, flags));
-    else if (flags & IORING_CQE_F_BUFFER) [[unlikely]]
-        static_cast<void>(brought(0, flags)); // goes home at once
+    } else if (flags & IORING_CQE_F_BUFFER) {
+        brought(0, flags).give_back();
+    }
     if (!(flags & IORING_CQE_F_MORE)) [[unlikely]]
         terminated(res);
 }
 
-received_buffer receive_operation::brought(std::int32_t res, std::uint32_t flags) noexcept {
-    const auto size = static_cast<std::size_t>(res);
-    if (block_) [[unlikely]]
-        return pool_->filled(*std::exchange(block_, nullptr), size);
+received_piece receive_operation::brought(std::int32_t res, std::uint32_t flags) noexcept {
+    const auto size = static_cast<std::uint32_t>(res);
+    if (block_) return pool_->filled(*std::exchange(block_, nullptr), size);
     return pool_->arrived(flags, size);
 }
 
-void receive_operation::give(received_buffer piece) noexcept {
-    if (failure_ != 0) [[unlikely]] // one before it is missing
-        return;
-    if (waiting_) [[likely]] {
+void receive_operation::give(const received_piece& piece) noexcept {
+    if (failure_ != 0 || state_ == state::abandoned) { // one before it is missing, or nobody asks
+        piece.give_back();
+    } else if (waiting_) {
         receive_next& next = *std::exchange(waiting_, nullptr);
-        next.put(std::move(piece));
+        next.put(piece);
         next.go_on(*here_);
-    } else if (state_ != state::abandoned) {
-        keep(std::move(piece));
+    } else {
+        keep(piece);
     }
 }
 
-void receive_operation::keep(received_buffer piece) noexcept {
-    const std::size_t cost = pool_->cost_of(piece.size());
+void receive_operation::keep(const received_piece& piece) noexcept {
     const std::uint32_t number = pool_->keep(piece);
-    if (number == kept_piece::none) { // it is dropped, and so what follows must not come
+    if (number == kept_piece::none) { // what follows must not come either
         failure_ = -ENOMEM;
+        careful_ = true;
+        piece.give_back();
         request_end();
         return;
     }
     (last_ == kept_piece::none ? first_ : pool_->kept(last_).next) = number;
     last_ = number;
-    kept_ += cost;
+    kept_ += pool_->cost_of(piece.size);
     if (kept_ < window_ || state_ != state::armed || one_by_one_) return;
     state_ = state::pausing;
     operation::cancel();
@@ -66,6 +71,7 @@ void receive_operation::terminated(std::int32_t res) noexcept {
         may_outlive_descriptor::ended();
         delete this;
     } else if (failure_ != 0) {
+        careful_ = false;
         end(std::exchange(failure_, 0));
     } else if (before == state::ending) {
         end(res < 0 && res != -ENOBUFS ? res : -ECANCELED);
@@ -106,7 +112,7 @@ void receive_operation::begin() noexcept {
 
 void receive_operation::arm() noexcept {
     if (!pool_->offers()) {
-        one_by_one_ = true;
+        one_by_one_ = careful_ = true;
         block_ = pool_->take_spare();
         if (!block_) return starve();
     }
@@ -147,8 +153,9 @@ bool receive_operation::take(receive_next& into) noexcept {
         const std::uint32_t number = first_;
         first_ = pool_->kept(number).next;
         if (first_ == kept_piece::none) last_ = kept_piece::none;
-        into.put(pool_->take_kept(number));
-        kept_ -= pool_->cost_of(into.piece_.size());
+        const received_piece piece = pool_->take_kept(number);
+        into.put(piece);
+        kept_ -= pool_->cost_of(piece.size);
         const bool again = state_ == state::resting && end_ == not_ended && wants_more();
         if (again && !one_by_one_ && usable()) begin();
         return true;
@@ -205,7 +212,7 @@ void receive_operation::drop_kept() noexcept {
     while (first_ != kept_piece::none) {
         const std::uint32_t number = first_;
         first_ = pool_->kept(number).next;
-        static_cast<void>(pool_->take_kept(number));
+        pool_->take_kept(number).give_back();
     }
 }
 

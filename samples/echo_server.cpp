@@ -31,10 +31,13 @@ namespace {
 using namespace coronet;
 using namespace std::chrono_literals;
 
+enum class receiving { stream, buffer };
+
 struct options {
     std::string listen = "127.0.0.1:8080";
     driver_choice driver = driver_choice::automatic;
     std::string log_level = "info";
+    receiving receive = receiving::stream;
     std::size_t threads = 0;
     double drain = 10;
     bool sqpoll = false;
@@ -45,28 +48,51 @@ const std::map<std::string, driver_choice> drivers{
     {"io_uring", driver_choice::io_uring},
     {"epoll", driver_choice::epoll}};
 
-using open_streams = std::unordered_set<tcp_stream*>;
+const std::map<std::string, receiving> ways{
+    {"stream", receiving::stream}, {"buffer", receiving::buffer}};
 
-task<void> echo(tcp_stream peer, open_streams* open) {
-    std::array<std::byte, 2048> buffer;
-    open->insert(&peer);
+struct connections_here {
+    std::unordered_set<tcp_stream*> open;
+    receiving how;
+};
+
+/// In the scheduler's buffers: an idle connection holds none.
+task<void> echo_stream(tcp_stream* peer) {
+    auto incoming = peer->receive();
     for (;;) {
-        const auto received = co_await peer.read_some(buffer);
-        if (!received || *received == 0) break; // an error, or the peer has finished sending
-        const auto answer = std::span(buffer).first(*received);
-        const auto sent = co_await peer.write_all(answer);
-        if (!sent) break;
+        const auto received = co_await incoming.next();
+        if (!received || received->empty()) co_return; // an error, or the peer has finished sending
+        const auto sent = co_await peer->write_all(received->bytes());
+        if (!sent) co_return;
     }
-    open->erase(&peer);
+}
+
+/// In the connection's own.
+task<void> echo_buffer(tcp_stream* peer) {
+    std::array<std::byte, 2048> buffer;
+    for (;;) {
+        const auto received = co_await peer->read_some(buffer);
+        if (!received || *received == 0) co_return;
+        const auto answer = std::span(buffer).first(*received);
+        const auto sent = co_await peer->write_all(answer);
+        if (!sent) co_return;
+    }
+}
+
+task<void> echo(tcp_stream peer, connections_here* here) {
+    here->open.insert(&peer);
+    auto echoing = here->how == receiving::stream ? echo_stream(&peer) : echo_buffer(&peer);
+    co_await std::move(echoing);
+    here->open.erase(&peer);
     const auto closed = co_await peer.close();
     if (!closed) spdlog::debug("close: {}", closed.error().message());
 }
 
-task<void> accept_all(scope connections, tcp_listener* listener, open_streams* open) {
+task<void> accept_all(scope connections, tcp_listener* listener, connections_here* here) {
     for (;;) {
         auto accepted = co_await listener->accept();
         if (accepted) {
-            connections.spawn(echo, std::move(*accepted), open);
+            connections.spawn(echo, std::move(*accepted), here);
             continue;
         }
         if (accepted.error() == std::errc::operation_canceled) co_return;
@@ -76,28 +102,32 @@ task<void> accept_all(scope connections, tcp_listener* listener, open_streams* o
     }
 }
 
-task<void>
-serve(scope connections, tcp_listener listener, inplace_stop_token ending, duration drain) {
-    open_streams open;
-    auto accepting = accept_all(connections, &listener, &open);
-    co_await with_stop(ending, std::move(accepting));
+struct service {
+    inplace_stop_token ending;
+    duration drain;
+    receiving how;
+};
+
+task<void> serve(scope connections, tcp_listener listener, service wanted) {
+    connections_here here{{}, wanted.how};
+    auto accepting = accept_all(connections, &listener, &here);
+    co_await with_stop(wanted.ending, std::move(accepting));
 
     // What has come is still echoed; then reads say that the peer has finished.
-    for (const tcp_stream* each : open)
+    for (const tcp_stream* each : here.open)
         ::shutdown(each->native_handle(), SHUT_RD);
-    const auto finished = co_await with_timeout(drain, connections.join());
+    const auto finished = co_await with_timeout(wanted.drain, connections.join());
     if (!finished) connections.request_stop();
     const auto ended = co_await connections.join();
     if (!ended) spdlog::debug("stopped at once");
 }
 
-task<void> serve_here(tcp_listener listener, inplace_stop_token ending, duration drain) {
-    co_await with_scope(serve, std::move(listener), ending, drain);
+task<void> serve_here(tcp_listener listener, service wanted) {
+    co_await with_scope(serve, std::move(listener), wanted);
 }
 
-task<void>
-serve_at(scheduler* where, tcp_listener listener, inplace_stop_token ending, duration drain) {
-    const auto served = co_await run_on(*where, serve_here, std::move(listener), ending, drain);
+task<void> serve_at(scheduler* where, tcp_listener listener, service wanted) {
+    const auto served = co_await run_on(*where, serve_here, std::move(listener), wanted);
     if (!served) spdlog::error("a server ended early: {}", served.error().message());
 }
 
@@ -106,6 +136,7 @@ task<void> serve_all(scope servers, runtime* threads, const options* chosen) {
     inplace_stop_source ending;
     const auto drain =
         std::chrono::duration_cast<duration>(std::chrono::duration<double>(chosen->drain));
+    const service wanted{ending.get_token(), drain, chosen->receive};
     listen_options shared;
     shared.reuse_port = true;
 
@@ -113,7 +144,7 @@ task<void> serve_all(scope servers, runtime* threads, const options* chosen) {
     for (std::size_t i = 0; i < threads->size(); ++i) {
         tcp_listener listener{where, shared};
         where = listener.local_endpoint().value(); // the port that was picked is for all
-        servers.spawn(serve_at, &threads->at(i), std::move(listener), ending.get_token(), drain);
+        servers.spawn(serve_at, &threads->at(i), std::move(listener), wanted);
     }
     std::printf("listening on %s\n", where.to_string().c_str());
     std::fflush(stdout);
@@ -134,6 +165,8 @@ int main(int argc, char** argv) try {
     app.add_option("--threads", chosen.threads, "0: one for each CPU")->capture_default_str();
     app.add_option("--driver", chosen.driver, "auto, io_uring or epoll")
         ->transform(CLI::CheckedTransformer{drivers});
+    app.add_option("--receive", chosen.receive, "stream: buffers of the scheduler, or buffer")
+        ->transform(CLI::CheckedTransformer{ways});
     app.add_flag("--sqpoll", chosen.sqpoll, "submit by kernel threads");
     app.add_option("--log-level", chosen.log_level)->capture_default_str();
     app.add_option("--drain", chosen.drain, "seconds for what is in flight at the end")

@@ -50,7 +50,7 @@ enum class driver_choice : std::uint8_t {
 /// The buffers that streams of received data share (docs/receiving.md). They are made when the
 /// first stream asks for them; memory is used as they are filled.
 struct receive_buffer_options {
-    std::size_t size = 2048;  ///< of each, 64 bytes to 1 MiB: what one result has at most
+    std::size_t size = 16384; ///< of each, 64 bytes to 1 MiB: what one result has at most
     unsigned count = 256;     ///< to begin with
     unsigned max = 4096;      ///< as needed; a power of two, at most 32,768
     bool incremental = false; ///< several results share a buffer, where the kernel can (6.12)

@@ -18,9 +18,9 @@ class received_buffer {
 public:
     /// Nothing.
     received_buffer() noexcept = default;
-    /// For Coronet's own streams: a piece of `block` that is out already.
-    received_buffer(std::byte* data, std::uint32_t size, detail::receive_block& block) noexcept
-        : data_(data), size_(size), block_(&block) {}
+    /// For Coronet's own streams: a piece of `block` that is out already; or nothing.
+    received_buffer(std::byte* data, std::uint32_t size, detail::receive_block* block) noexcept
+        : data_(data), size_(size), block_(block) {}
     received_buffer(received_buffer&& other) noexcept
         : data_(other.data_),
           size_(std::exchange(other.size_, 0)),
@@ -46,13 +46,6 @@ public:
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
 private:
-    friend class detail::buffer_pool;
-    /// The piece is out as before; somebody else gives it back.
-    [[nodiscard]] detail::receive_block* let_go() noexcept {
-        size_ = 0;
-        return std::exchange(block_, nullptr);
-    }
-
     std::byte* data_ = nullptr;
     std::uint32_t size_ = 0;
     detail::receive_block* block_ = nullptr;

@@ -34,7 +34,7 @@ class worker_pool;
 namespace detail {
 class buffer_pool;
 class state_change;
-}
+} // namespace detail
 
 /// Takes ready work instead of the scheduler's own queue, for an embedder with a queue of its own:
 /// it calls run() on each item, once, on the owner thread.

@@ -84,8 +84,8 @@ void epoll_driver::keep(const io_uring_sqe& entry, const progress& so_far, verdi
         settle(*kept, {why});
 }
 
-/// Also those that choose a buffer. Registered before it is tried. A new registration reports what is there: a poll waits for that,
-/// so as to tell it once.
+/// Also those that choose a buffer. Registered before it is tried. A new registration reports what
+/// is there: a poll waits for that, so as to tell it once.
 void epoll_driver::begin_multishot(const io_uring_sqe& entry) noexcept {
     const bool polls = entry.opcode == IORING_OP_POLL_ADD;
     const watched_descriptor* const before = descriptors_.find(entry.fd);

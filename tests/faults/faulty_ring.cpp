@@ -85,6 +85,13 @@ int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring
     return __real_io_uring_queue_init_params(entries, ring, wanted);
 }
 
+int __real_io_uring_register(unsigned fd, unsigned opcode, const void* arg, unsigned count);
+int __wrap_io_uring_register(unsigned fd, unsigned opcode, const void* arg, unsigned count);
+int __wrap_io_uring_register(unsigned fd, unsigned opcode, const void* arg, unsigned count) {
+    if (opcode == IORING_REGISTER_PBUF_RING && !faulty::knows_buffer_rings) return -EINVAL;
+    return __real_io_uring_register(fd, opcode, arg, count);
+}
+
 io_uring_probe* __real_io_uring_get_probe_ring(io_uring* ring);
 io_uring_probe* __wrap_io_uring_get_probe_ring(io_uring* ring);
 io_uring_probe* __wrap_io_uring_get_probe_ring(io_uring* ring) {

@@ -27,6 +27,8 @@ int calls_in_vain();
 inline std::atomic<int> refused_attachments{0};
 /// Set-up flags that are refused, as by a kernel that does not know them.
 inline std::atomic<unsigned> unknown_flags{0};
+/// False: registering a ring of buffers is refused, as by a kernel that does not know them.
+inline std::atomic<bool> knows_buffer_rings{true};
 /// Opcodes that the kernel says it lacks.
 inline std::bitset<256> missing_opcodes;
 /// Rings that were set up and attached to none.

@@ -41,8 +41,6 @@ struct io_uring_buf_ring;
 
 namespace coronet {
 
-class received_buffer;
-
 namespace detail {
 
 class buffer_pool;
@@ -56,7 +54,6 @@ public:
     /// A piece is not needed any more. Any thread.
     void give_back(std::byte* data, std::size_t size) noexcept;
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
-    [[nodiscard]] buffer_pool& pool() const noexcept { return *pool_; }
 
 private:
     friend class buffer_pool;
@@ -85,13 +82,18 @@ protected:
     ~buffer_waiter() = default;
 };
 
-/// A piece that waits for somebody to take it; a list of them is linked by their numbers.
-struct kept_piece {
-    static constexpr std::uint32_t none = ~0U;
+/// A part of a block that somebody has, and gives back.
+struct received_piece {
     std::byte* data;
     std::uint32_t size;
-    std::uint32_t next;
     receive_block* block;
+    void give_back() const noexcept { block->give_back(data, size); }
+};
+
+/// One that waits for somebody to take it; a list of them is linked by their numbers.
+struct kept_piece : received_piece {
+    static constexpr std::uint32_t none = ~0U;
+    std::uint32_t next;
 };
 
 class buffer_pool {
@@ -108,22 +110,21 @@ public:
     /// Whether receives choose from the ring; else they take_spare().
     [[nodiscard]] bool offers() const noexcept { return offers_; }
     /// The piece that a completion with these flags has brought: `size` bytes.
-    [[nodiscard]] received_buffer arrived(std::uint32_t flags, std::size_t size) noexcept;
+    [[nodiscard]] received_piece arrived(std::uint32_t flags, std::uint32_t size) noexcept;
     /// A whole block to receive into, where nothing is offered. Null: there is none left.
     [[nodiscard]] receive_block* take_spare() noexcept;
     /// What it came to.
-    [[nodiscard]] received_buffer filled(receive_block& block, std::size_t size) noexcept;
+    [[nodiscard]] received_piece filled(receive_block& block, std::uint32_t size) noexcept;
     void put_back(receive_block& block) noexcept;
 
     /// `starving` found no block. True: there are some now. False: it is parked.
     [[nodiscard]] bool find_more(buffer_waiter& starving) noexcept;
     void forget(buffer_waiter& parked) noexcept { parked_.erase(parked); }
 
-    /// A record of a piece, out of its buffer; none without memory, and then the buffer is as it
-    /// was.
-    [[nodiscard]] std::uint32_t keep(received_buffer& buffer) noexcept;
+    /// Makes a record of it; none without memory.
+    [[nodiscard]] std::uint32_t keep(const received_piece& piece) noexcept;
     [[nodiscard]] kept_piece& kept(std::uint32_t number) noexcept { return pieces_[number]; }
-    [[nodiscard]] received_buffer take_kept(std::uint32_t number) noexcept;
+    [[nodiscard]] received_piece take_kept(std::uint32_t number) noexcept;
     /// What a piece of this size keeps from others.
     [[nodiscard]] std::size_t cost_of(std::size_t size) const noexcept {
         return incremental_ ? size : block_size_;
@@ -149,14 +150,18 @@ private:
     [[nodiscard]] bool is_owner_here() const noexcept {
         return owner_.load(std::memory_order_relaxed) == scheduler::current();
     }
+    /// No scheduler's address: the loop has ended. (Null is that of a thread in no loop.)
+    [[nodiscard]] scheduler* nobody() noexcept { return reinterpret_cast<scheduler*>(this); }
     void come_home(receive_block& block) noexcept;
+    [[nodiscard]] received_piece
+    hand_out(receive_block& block, std::byte* data, std::uint32_t size) noexcept;
     void offer(receive_block& block) noexcept;
     void restock() noexcept;
     void feed_the_parked() noexcept;
     void count_down(std::int64_t pieces) noexcept;
 
     // What each message touches comes first.
-    std::atomic<scheduler*> owner_; // null: its loop has ended
+    std::atomic<scheduler*> owner_;
     receive_block* blocks_ = nullptr;
     io_uring_buf_ring* ring_ = nullptr;
     std::size_t available_ = 0;
@@ -182,6 +187,29 @@ private:
     std::size_t mapped_ = 0;
     std::atomic<std::int64_t> left_{0}; // pieces out; once the owner has left
 };
+
+inline received_piece
+buffer_pool::hand_out(receive_block& block, std::byte* data, std::uint32_t size) noexcept {
+    ++block.out_;
+    allow(data, size);
+    take_from_kernel(data, size, static_cast<std::int32_t>(size));
+    return {data, size, &block};
+}
+
+inline received_piece buffer_pool::arrived(std::uint32_t flags, std::uint32_t size) noexcept {
+    constexpr unsigned number_shift = 16;        // IORING_CQE_BUFFER_SHIFT
+    constexpr std::uint32_t more_room = 1U << 4; // IORING_CQE_F_BUF_MORE
+    receive_block& block = blocks_[flags >> number_shift];
+    std::byte* const data = block.data_ + block.used_;
+    if (flags & more_room) [[unlikely]] {
+        block.used_ += size;
+    } else {
+        block.filling_ = false;
+        --available_;
+        --offered_;
+    }
+    return hand_out(block, data, size);
+}
 
 inline void receive_block::give_back(std::byte* data, std::size_t size) noexcept {
     forbid(data, size);

@@ -39,9 +39,10 @@
 namespace coronet {
 
 struct receive_options {
-    /// Memory that may be kept for one stream while nobody asks for the next piece. After that the
-    /// peer has to wait, as with any reader that does not read.
-    std::size_t window = std::size_t{64} * 1024;
+    /// Memory that may be kept for one stream while nobody asks for the next piece: each counts as
+    /// the buffer that it occupies. After that the peer has to wait, as with any reader that does
+    /// not read.
+    std::size_t window = std::size_t{256} * 1024;
 };
 
 namespace detail {
@@ -100,9 +101,9 @@ private:
     [[nodiscard]] subject on() const noexcept override;
     void buffers_are_back() noexcept override;
 
-    [[nodiscard]] received_buffer brought(std::int32_t res, std::uint32_t flags) noexcept;
-    void give(received_buffer piece) noexcept;
-    void keep(received_buffer piece) noexcept;
+    [[nodiscard]] received_piece brought(std::int32_t res, std::uint32_t flags) noexcept;
+    void give(const received_piece& piece) noexcept;
+    void keep(const received_piece& piece) noexcept;
     void terminated(std::int32_t res) noexcept;
     [[nodiscard]] bool goes_on_after(std::int32_t res, state before) noexcept;
     void begin() noexcept;
@@ -127,6 +128,7 @@ private:
     std::uint32_t last_ = kept_piece::none;
     state state_ = state::resting;
     bool one_by_one_ = false;
+    bool careful_ = false; // there is a block_ or a failure_
     int fd_;
     std::int32_t end_ = not_ended; // else what next() tells after all that is kept: 0, or an error
     std::size_t kept_ = 0;         // what that costs
@@ -159,13 +161,13 @@ public:
             source_->wait(*this, waiter_.where());
         return true;
     }
-    result<received_buffer> await_resume() noexcept {
+    result<received_buffer> await_resume() const noexcept {
         if (error_ != 0) [[unlikely]]
             return error_of_result(error_);
-        return std::move(piece_);
+        return received_buffer{piece_.data, piece_.size, piece_.block};
     }
 
-    void put(received_buffer piece) noexcept { piece_ = std::move(piece); }
+    void put(const received_piece& piece) noexcept { piece_ = piece; }
     void put(std::int32_t error) noexcept { error_ = error; }
     void go_on(scheduler& here) noexcept { here.ready(*this); }
     /// The stream goes on: what comes is kept.
@@ -179,7 +181,7 @@ private:
 
     receive_operation* source_;
     waiter waiter_;
-    received_buffer piece_;
+    received_piece piece_{}; // there is nobody else who would give it back: it resumes
     std::int32_t error_ = 0;
 };
 

@@ -22,6 +22,8 @@
 #include <thread>
 #include <vector>
 
+#include <sys/mman.h>
+
 namespace {
 
 using namespace coronet::testing;
@@ -40,7 +42,6 @@ scheduler_options with_blocks(unsigned count, unsigned max) {
     options.receive_buffers.size = 128;
     return options;
 }
-
 
 struct pool_of {
     explicit pool_of(unsigned count, unsigned max, bool rings = true)
@@ -72,6 +73,12 @@ struct pool_of {
     std::unique_ptr<scheduler> loop;
     buffer_pool* pool;
 };
+
+bool is_mapped(const void* address) {
+    constexpr std::uintptr_t page = 4096;
+    const auto begin = reinterpret_cast<std::uintptr_t>(address) & ~(page - 1);
+    return ::msync(reinterpret_cast<void*>(begin), page, MS_ASYNC) == 0;
+}
 
 struct starving final : buffer_waiter {
     void buffers_are_back() noexcept override { ++told; }
@@ -248,8 +255,11 @@ TEST(buffer_pool, lives_until_the_last_piece_is_home) {
     std::jthread{[&] { pieces.pop_back(); }}.join();
     for (auto& each : pieces)
         EXPECT_EQ(std::memcmp(each.data(), "piece", 5), 0);
+    const auto* const last = pieces.front().data();
     pieces.pop_back();
-    pieces.pop_back(); // the pool goes with it: leaks and late writes are for the sanitizers
+    EXPECT_TRUE(is_mapped(last));
+    pieces.pop_back();
+    EXPECT_FALSE(is_mapped(last)); // the pool has gone with it
     EXPECT_EQ(other.pool->available(), 4u);
 }
 
@@ -312,8 +322,10 @@ TEST(buffer_pool, is_freed_once_when_its_end_meets_a_piece_on_its_way_home) {
     test.reset();
     telling.release();
     one.join();
-    EXPECT_EQ(second->size(), 5u);
+    const auto* const last = second->data();
+    EXPECT_TRUE(is_mapped(last));
     second.reset();
+    EXPECT_FALSE(is_mapped(last));
 }
 
 #endif

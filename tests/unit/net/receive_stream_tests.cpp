@@ -390,6 +390,74 @@ TEST(receive_stream_of_unix, is_not_stopped_by_those_who_keep_their_buffers) {
         EXPECT_EQ(text_of(each), "mine");
 }
 
+// ---- one that floods beside many that trickle ----
+
+/// Sends for as long as somebody lets it; its reader takes one piece in a while.
+task<void> flood(connected<tcp_stream>* pair) {
+    const std::vector<std::byte> much(256 * 1024);
+    for (;;) {
+        const auto sent = co_await pair->there.write_all(std::span<const std::byte>(much));
+        if (!sent) co_return;
+    }
+}
+task<void> take_now_and_then(connected<tcp_stream>* pair) {
+    auto incoming = pair->here.receive();
+    for (;;) {
+        const auto piece = co_await incoming.next();
+        if (!piece) co_return;
+        const auto paused = co_await sleep_for(100us);
+        if (!paused) co_return;
+    }
+}
+task<void> echo_stream(stream_socket* peer) {
+    auto incoming = peer->receive();
+    for (;;) {
+        const auto piece = co_await incoming.next();
+        if (!piece || piece->empty()) co_return;
+        const auto sent = co_await peer->write_all(piece->bytes());
+        if (!sent) co_return;
+    }
+}
+task<void> trickle(connected<tcp_stream>* pair, int* done) {
+    std::array<std::byte, 64> message{};
+    for (int i = 0; i < 100; ++i) {
+        const auto sent = co_await pair->there.write_all(std::span<const std::byte>(message));
+        const auto back = co_await pair->there.read_exactly(message);
+        if (!sent || !back) co_return;
+        ++*done;
+    }
+}
+using tcp_pairs = std::vector<std::unique_ptr<connected<tcp_stream>>>;
+task<void> trickle_all(scope children, const tcp_pairs* pairs, int* done) {
+    for (const auto& each : *pairs)
+        children.spawn(trickle, each.get(), done);
+    const auto joined = co_await children.join();
+    static_cast<void>(joined);
+}
+task<int>
+trickle_beside_a_flood(scope children, connected<tcp_stream>* flooded, const tcp_pairs* pairs) {
+    int done = 0;
+    children.spawn(flood, flooded);
+    children.spawn(take_now_and_then, flooded);
+    for (const auto& each : *pairs)
+        children.spawn(echo_stream, &each->here);
+    auto trickling = with_scope(trickle_all, pairs, &done);
+    const auto in_time = co_await with_timeout(30s, std::move(trickling));
+    static_cast<void>(in_time);
+    children.request_stop();
+    co_return done;
+}
+
+TEST(receive_stream_of_tcp, that_floods_does_not_hold_up_those_that_trickle) {
+    connected<tcp_stream> flooded;
+    tcp_pairs pairs;
+    for (int i = 0; i < 20; ++i)
+        pairs.push_back(std::make_unique<connected<tcp_stream>>());
+    const int done =
+        run(with_scope(trickle_beside_a_flood, &flooded, &pairs), with_buffers(16, 64));
+    EXPECT_EQ(done, 20 * 100);
+}
+
 // ---- buffers that come home from elsewhere ----
 
 task<std::vector<received_buffer>>
