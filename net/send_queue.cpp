@@ -23,13 +23,13 @@ namespace {
 
 constexpr std::size_t copied_min = 960;      // memory for copies: what follows goes there, too
 constexpr std::size_t send_max = 0x7ffff000; // MAX_RW_COUNT of write(2)
-constexpr std::size_t parts_max = 64;        // pieces of one sendmsg
+constexpr std::size_t pieces_max = 64;       // pieces of one sendmsg
 
 } // namespace
 
 struct send_operation::parts {
     msghdr message{};
-    std::array<iovec, parts_max> pieces;
+    std::array<iovec, pieces_max> pieces;
 };
 
 // ---- from the first piece to the last ----
@@ -140,7 +140,7 @@ send_operation::parts* send_operation::gather() noexcept {
         }
     }
     std::size_t count = 0;
-    for (send_piece* each = first_; each && count < parts_max; each = each->next) {
+    for (send_piece* each = first_; each && count < pieces_max; each = each->next) {
         parts_->pieces[count++] = {each->begin, each->size};
     }
     parts_->message.msg_iov = parts_->pieces.data();
