@@ -24,6 +24,8 @@ namespace {
 constexpr std::size_t granule = 64; // blocks share no cache line
 constexpr std::size_t page = 4096;
 constexpr std::size_t chunk = 64; // blocks that are added at a time
+constexpr std::align_val_t block_alignment{alignof(extra_block)};
+constexpr duration patience = std::chrono::milliseconds{5}; // until it counts as stuck
 
 std::size_t rounded(std::size_t size, std::size_t to) noexcept {
     return (size + to - 1) / to * to;
@@ -63,6 +65,8 @@ buffer_pool::buffer_pool(engine& home)
 
 buffer_pool::~buffer_pool() {
     CORONET_ASSERT(parked_.empty());
+    while (extra_block* const left = extras_.front())
+        free_extra(*left);
     for (std::size_t i = 0; i < count_; ++i)
         allow(blocks_[i].data_, block_size_);
     std::destroy_n(blocks_, count_);
@@ -168,8 +172,13 @@ void buffer_pool::put_back(receive_block& block) noexcept {
 // ---- home ----
 
 void buffer_pool::come_home(receive_block& block) noexcept {
+    if (block.id_ == receive_block::no_id) [[unlikely]] {
+        free_extra(static_cast<extra_block&>(block));
+        return;
+    }
     block.used_ = 0;
     ++available_;
+    stuck_ = false;
     if (offers_ && offered_ < offered_max_) [[likely]]
         offer(block);
     else
@@ -199,8 +208,49 @@ bool buffer_pool::find_more(buffer_waiter& starving) noexcept {
     if (++refused_ > available_) grow(chunk);
     restock();
     if (available_ > 0) return true;
+    if (stuck_ && starving.is_waited_for() && give_extra(starving)) return false;
     parked_.push_back(starving);
+    if (!armed()) engine_->timers.arm(*this, patience);
     return false;
+}
+
+/// No block has come home to those who were parked last for so long.
+void buffer_pool::expire() noexcept {
+    stuck_ = true;
+    intrusive_list<buffer_waiter> waiting;
+    waiting.take_all(parked_);
+    while (buffer_waiter* const each = waiting.pop_front())
+        if (!each->is_waited_for() || !give_extra(*each)) parked_.push_back(*each);
+}
+
+void buffer_pool::is_waited_for(buffer_waiter& parked) noexcept {
+    if (!stuck_) {
+        if (!armed()) engine_->timers.arm(*this, patience);
+        return;
+    }
+    parked_.erase(parked);
+    if (!give_extra(parked)) parked_.push_back(parked);
+}
+
+/// False: there is no memory.
+bool buffer_pool::give_extra(buffer_waiter& starving) noexcept {
+    void* const memory =
+        ::operator new(sizeof(extra_block) + block_size_, block_alignment, std::nothrow);
+    if (!memory) return false;
+    auto* const data = static_cast<std::byte*>(memory) + sizeof(extra_block);
+    auto& made = *::new (memory) extra_block{*this, data, receive_block::no_id};
+    made.filling_ = false;
+    forbid(data, block_size_);
+    extras_.push_back(made);
+    starving.receive_into(made);
+    return true;
+}
+
+void buffer_pool::free_extra(extra_block& block) noexcept {
+    extras_.erase(block);
+    allow(block.data_, block_size_);
+    block.~extra_block();
+    ::operator delete(static_cast<void*>(&block), block_alignment);
 }
 
 /// As many as there are blocks, each once.
@@ -244,6 +294,7 @@ received_piece buffer_pool::take_kept(std::uint32_t number) noexcept {
 // ---- the end ----
 
 void buffer_pool::owner_leaves() noexcept {
+    engine_->timers.disarm(*this);
     while (buffer_waiter* const left = parked_.pop_front())
         left->buffers_are_back(); // what it begins is refused
     if (offers_) engine_->driver_->take_buffers_back();
@@ -251,6 +302,8 @@ void buffer_pool::owner_leaves() noexcept {
     std::int64_t out = 0;
     for (std::size_t i = 0; i < count_; ++i)
         out += blocks_[i].out_;
+    for (const extra_block* each = extras_.front(); each; each = extras_.after(*each))
+        out += each->out_;
     count_down(-out);
 }
 

@@ -111,11 +111,20 @@ void receive_operation::begin() noexcept {
 }
 
 void receive_operation::arm() noexcept {
+    careful_ = false;
     if (!pool_->offers()) {
-        one_by_one_ = careful_ = true;
-        block_ = pool_->take_spare();
-        if (!block_) return starve();
+        one_by_one_ = true;
+        receive_block* const spare = pool_->take_spare();
+        return spare ? receive_into(*spare) : starve();
     }
+    state_ = state::armed;
+    here_->start(*this);
+}
+
+/// One piece.
+void receive_operation::receive_into(receive_block& block) noexcept {
+    careful_ = true;
+    block_ = &block;
     state_ = state::armed;
     here_->start(*this);
 }
@@ -173,6 +182,7 @@ void receive_operation::wait(receive_next& next, scheduler& here) noexcept {
     CORONET_ASSERT(!waiting_);                                  // one next() at a time
     CORONET_ASSERT(state_ == state::resting || here_ == &here); // moved with a request here
     waiting_ = &next;
+    if (state_ == state::starved) pool_->is_waited_for(*this);
     if (state_ != state::resting) return;
     here_ = &here;
     if (const std::int32_t error = find_pool(); error != 0) return tell(error);

@@ -19,6 +19,11 @@
 // until one comes home. Then as many go on as there are blocks: one that goes on and finds nothing
 // to receive takes none.
 //
+// Whoever has the blocks may be waiting for those who are parked (what one connection received is
+// sent on another), or for peers that never read. So when none has come home for a few
+// milliseconds the pool is stuck: everybody for whom somebody waits gets an extra block, one for
+// each piece, from the heap, until a block of the ring comes home.
+//
 // Threads: all of it is the owner's, but for receive_block::give_back(). Another thread counts what
 // it gives back in the block, atomically; the first one to do so sends the block to the owner, who
 // takes the count. When the scheduler has ended nobody takes it: pieces are counted down, and the
@@ -29,6 +34,7 @@
 #include <coronet/detail/intrusive_list.hpp>
 #include <coronet/options.hpp>
 #include <coronet/scheduler.hpp>
+#include <coronet/timer.hpp>
 #include <coronet/work.hpp>
 
 #include <atomic>
@@ -46,7 +52,7 @@ namespace detail {
 class buffer_pool;
 class engine;
 
-class alignas(64) receive_block final : public work {
+class alignas(64) receive_block : public work {
 public:
     receive_block(buffer_pool& home, std::byte* data, std::uint16_t id) noexcept
         : pool_(&home), data_(data), id_(id) {}
@@ -57,6 +63,7 @@ public:
 
 private:
     friend class buffer_pool;
+    static constexpr std::uint16_t no_id = 0xffff; // of one that is in no ring
 
     /// What other threads have given back has arrived.
     void run() noexcept override;
@@ -72,11 +79,21 @@ private:
     std::atomic<std::uint32_t> returned_{0}; // pieces given back elsewhere, not yet counted
 };
 
+/// One that is not the ring's, for somebody who would wait for ever: freed when it comes home.
+class extra_block final : public receive_block, public list_hook<extra_block> {
+public:
+    using receive_block::receive_block;
+};
+
 /// Somebody who found no block.
 class buffer_waiter : public list_hook<buffer_waiter> {
 public:
     /// He is in the queue no more. It may end in being parked again.
     virtual void buffers_are_back() noexcept = 0;
+    /// Whether somebody waits for what he would receive now.
+    [[nodiscard]] virtual bool is_waited_for() const noexcept = 0;
+    /// He is in the queue no more, and has a block of his own.
+    virtual void receive_into(receive_block& block) noexcept = 0;
 
 protected:
     ~buffer_waiter() = default;
@@ -96,7 +113,7 @@ struct kept_piece : received_piece {
     std::uint32_t next;
 };
 
-class buffer_pool {
+class buffer_pool final : private timer {
 public:
     /// Throws std::system_error if the options make no sense.
     static void check(const receive_buffer_options& wanted);
@@ -117,9 +134,12 @@ public:
     [[nodiscard]] received_piece filled(receive_block& block, std::uint32_t size) noexcept;
     void put_back(receive_block& block) noexcept;
 
-    /// `starving` found no block. True: there are some now. False: it is parked.
+    /// `starving` found no block. True: there are some now. False: it is parked, or has got one of
+    /// its own.
     [[nodiscard]] bool find_more(buffer_waiter& starving) noexcept;
     void forget(buffer_waiter& parked) noexcept { parked_.erase(parked); }
+    /// Somebody waits now for what `parked` would receive.
+    void is_waited_for(buffer_waiter& parked) noexcept;
 
     /// Makes a record of it; none without memory.
     [[nodiscard]] std::uint32_t keep(const received_piece& piece) noexcept;
@@ -158,6 +178,9 @@ private:
     void offer(receive_block& block) noexcept;
     void restock() noexcept;
     void feed_the_parked() noexcept;
+    void expire() noexcept override;
+    [[nodiscard]] bool give_extra(buffer_waiter& starving) noexcept;
+    void free_extra(extra_block& block) noexcept;
     void count_down(std::int64_t pieces) noexcept;
 
     // What each message touches comes first.
@@ -173,9 +196,11 @@ private:
     bool offers_ = false;
     bool incremental_ = false;
     bool feeding_ = false;
+    bool stuck_ = false;             // for a while no block has come home to those who are parked
     receive_block* spare_ = nullptr; // the last one that came home is the first one used
 
     intrusive_list<buffer_waiter> parked_;
+    intrusive_list<extra_block> extras_;
     std::vector<kept_piece> pieces_;
     std::uint32_t free_piece_ = kept_piece::none;
     std::size_t count_ = 0;

@@ -100,6 +100,8 @@ private:
     void run() noexcept override {} // it is never made ready: those who wait are
     [[nodiscard]] subject on() const noexcept override;
     void buffers_are_back() noexcept override;
+    [[nodiscard]] bool is_waited_for() const noexcept override { return waiting_ != nullptr; }
+    void receive_into(receive_block& block) noexcept override;
 
     [[nodiscard]] received_piece brought(std::int32_t res, std::uint32_t flags) noexcept;
     void give(const received_piece& piece) noexcept;
