@@ -21,7 +21,8 @@ namespace detail {
 
 namespace {
 
-constexpr std::size_t copied_min = 960;      // memory for copies: what follows goes there, too
+constexpr std::size_t lent_min = 4096;       // smaller pieces are copied
+constexpr std::size_t copied_min = 4000;     // memory for copies: what follows goes there, too
 constexpr std::size_t send_max = 0x7ffff000; // MAX_RW_COUNT of write(2)
 constexpr std::size_t pieces_max = 64;       // pieces of one sendmsg
 
@@ -48,8 +49,15 @@ void send_operation::recycle() noexcept {
     free_frame(this);
 }
 
+/// A small one that has to wait behind others is copied: its buffer may be large, and the scheduler
+/// has not many.
 void send_operation::add(received_buffer&& lent) {
     if (lent.empty()) return;
+    if (first_ && lent.size() < lent_min) {
+        const received_buffer copied{std::move(lent)};
+        add(std::span<const std::byte>(copied.bytes()));
+        return;
+    }
     send_piece& piece = new_piece(0);
     piece.begin = lent.data();
     const std::size_t size = lent.size();

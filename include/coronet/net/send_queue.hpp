@@ -126,8 +126,8 @@ public:
         if (sending_) sending_->abandon();
     }
 
-    /// Takes a received buffer, to be sent after all that it was given before. Waits only while as
-    /// much as the limit is queued.
+    /// Takes a received buffer (a small one may be copied), to be sent after all that came before.
+    /// Waits only while as much as the limit is queued.
     ///
     /// Result: taken, not yet sent. Errors: those of send(2) that an earlier piece met (after
     /// which nothing more is sent); not_enough_memory; operation_canceled.

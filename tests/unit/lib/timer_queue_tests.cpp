@@ -208,9 +208,9 @@ TEST(timer_queue, agrees_with_a_simple_model_over_100000_random_steps) {
 
 /// Of every order of magnitude, from nothing to weeks.
 coronet::duration some_delay(std::minstd_rand& random) {
-    const std::chrono::nanoseconds longest{std::int64_t{1} << (random() % 51)};
-    return std::chrono::nanoseconds{
-        static_cast<std::int64_t>(random()) * random() % longest.count()};
+    const std::uint64_t longest = std::uint64_t{1} << random() % 51;
+    const std::uint64_t chosen = std::uint64_t{random()} * random() % longest;
+    return std::chrono::nanoseconds{static_cast<std::int64_t>(chosen)};
 }
 
 TEST(timer_queue, expires_each_timer_of_any_length_at_its_time_and_wakes_up_for_nothing_else) {
