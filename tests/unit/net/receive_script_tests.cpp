@@ -17,6 +17,7 @@
 namespace coronet {
 namespace {
 
+using namespace std::chrono_literals;
 using test::is_open;
 
 /// The bytes are '0', '1', ... '9', '0' ... in the order in which the script gives them.
@@ -63,7 +64,7 @@ TEST_F(scripted_receive, gives_pieces_in_order_by_one_request_and_then_the_error
 }
 
 TEST_F(scripted_receive, goes_on_when_the_kernel_has_ended_the_request_without_an_error) {
-    receives().first(1).complete(2); // no F_MORE
+    receives().first(1).complete(2).after(10ms); // no F_MORE
     receives().first(3).complete(0);
     auto incoming = peer.receive();
     EXPECT_EQ(finish(read(&incoming, 2)), (strings{"0", "12"}));
