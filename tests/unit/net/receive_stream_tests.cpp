@@ -483,7 +483,7 @@ task<starved> starve_until_another_thread_gives_back(connected<unix_stream>* pai
     result.had = pieces.size();
     auto incoming = pair->here.receive();
     give(pair->there, "at last");
-    const auto none = co_await with_timeout(20ms, incoming.next());
+    const auto none = co_await with_timeout(1ms, incoming.next()); // not long enough to be stuck
     if (none) co_return result;
     std::jthread other{[&pieces] {
         while (!pieces.empty())
@@ -501,8 +501,60 @@ TEST(receive_stream_of_unix, that_starves_is_woken_by_a_buffer_from_another_thre
     EXPECT_EQ(result.came, "at last");
 }
 
+struct beside_a_hoarder {
+    std::size_t hoarded = 0;
+    received all;
+    std::size_t extra = 99; // blocks that are out, at the end, beside the hoard
+};
+task<beside_a_hoarder> receive_beside_a_hoarder(
+    connected<unix_stream>* hoarder, connected<unix_stream>* other, std::size_t total
+) {
+    beside_a_hoarder result;
+    const auto hoard = co_await take_all_and_starve(hoarder, 4);
+    result.hoarded = hoard.size();
+    result.all = co_await transfer_pattern(other, total);
+    const auto& pool = scheduler::current()->receive_buffers();
+    result.extra = pool.block_count() - pool.available() - hoard.size();
+    co_return result;
+}
+
+TEST(receive_stream_of_unix, goes_on_with_blocks_of_its_own_where_somebody_keeps_all_buffers) {
+    constexpr std::size_t total = 500'000;
+    connected<unix_stream> hoarder;
+    connected<unix_stream> other;
+    const auto result = run(receive_beside_a_hoarder(&hoarder, &other, total), with_buffers(4, 4));
+    EXPECT_EQ(result.hoarded, 4u);
+    const received all{total, true, {}};
+    EXPECT_EQ(result.all, all);
+    EXPECT_EQ(result.extra, 0u);
+}
+
+task<std::vector<received_buffer>> hoard_and_receive(
+    connected<unix_stream>* hoarder, connected<unix_stream>* other, std::size_t count
+) {
+    auto pieces = co_await take_all_and_starve(hoarder, 4);
+    auto incoming = other->here.receive();
+    for (std::size_t i = 0; i < count; ++i) {
+        give(other->there, "extra");
+        auto piece = co_await incoming.next();
+        if (piece) pieces.push_back(std::move(*piece));
+    }
+    co_return pieces;
+}
+
+TEST(receive_stream_of_unix, gives_extra_blocks_that_outlive_the_scheduler) {
+    connected<unix_stream> hoarder;
+    connected<unix_stream> other;
+    auto pieces = run(hoard_and_receive(&hoarder, &other, 10), with_buffers(4, 4));
+    ASSERT_EQ(pieces.size(), 14u);
+    EXPECT_EQ(text_of(pieces.back()), "extra");
+    while (pieces.size() > 7)
+        pieces.pop_back();
+    std::jthread elsewhere{[rest = std::move(pieces)]() mutable { rest.clear(); }};
+}
+
 task<void> close_after_a_while(unix_stream* closed) {
-    const auto starved = co_await sleep_for(20ms);
+    const auto starved = co_await sleep_for(1ms); // not long enough to be stuck
     static_cast<void>(starved);
     const auto done = co_await closed->close();
     static_cast<void>(done);
