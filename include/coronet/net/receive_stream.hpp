@@ -137,11 +137,12 @@ private:
 };
 
 /// One next().
-class [[nodiscard]] receive_next final : public pending_work {
+class [[nodiscard]] receive_next : public pending_work, public leaf_await {
 public:
     explicit receive_next(receive_operation& source) noexcept : source_(&source) {}
     /// Awaitables are copied until they begin.
-    receive_next(const receive_next& other) noexcept : pending_work(), source_(other.source_) {}
+    receive_next(const receive_next& other) noexcept
+        : pending_work(), leaf_await(), source_(other.source_) {}
     receive_next& operator=(const receive_next&) = delete;
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -173,14 +174,17 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
     [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
+protected:
+    void run() noexcept override { waiter_.resume(); }
+    [[nodiscard]] scheduler& where() const noexcept { return waiter_.where(); }
+
 private:
     friend class receive_operation;
-    void run() noexcept override { waiter_.resume(); }
 
+    std::int32_t error_ = 0; // first: it fits behind the flag of `work`
     receive_operation* source_;
     waiter waiter_;
     received_buffer piece_;
-    std::int32_t error_ = 0;
 };
 
 struct abandoning_receive {
