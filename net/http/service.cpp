@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What connections share. Owner thread.
-#include <coronet/net/http/connection.hpp>
 #include <coronet/net/http/service.hpp>
 
 #include <utility>
@@ -21,13 +20,9 @@ service::service(const router& routes, service_options options)
     common_fields_ += "Date: ";
 }
 
-void service::admit(connection& started) noexcept {
-    connections_.push_back(started);
-}
-
 void service::end_idle_connections() noexcept {
-    for (connection* each = connections_.front(); each; each = connections_.after(*each))
-        if (each->idle()) each->stop_receiving();
+    for (listed_connection* each = connections_.front(); each; each = connections_.after(*each))
+        each->end_if_idle();
 }
 
 } // namespace coronet::http

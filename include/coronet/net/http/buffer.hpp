@@ -56,7 +56,9 @@ class buffer_pool {
 public:
     explicit buffer_pool(std::size_t capacity);
 
-    /// An empty buffer of the pool's size.
+    /// The size of its buffers.
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    /// An empty buffer of that size.
     [[nodiscard]] buffer take();
     /// Keeps `used` if it is of the pool's size and not too many are kept already.
     void give_back(buffer used) noexcept;

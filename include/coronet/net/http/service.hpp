@@ -16,8 +16,18 @@
 
 namespace coronet::http {
 
-class connection;
 class router;
+
+/// Somebody in the list that a graceful end walks.
+class listed_connection : public coronet::detail::list_hook<listed_connection> {
+public:
+    /// Has it end if it waits for a request of which nothing has come.
+    virtual void end_if_idle() noexcept = 0;
+
+protected:
+    listed_connection() noexcept = default;
+    ~listed_connection() = default;
+};
 
 /// One line of an access log. The views are valid during the call.
 struct access_record {
@@ -47,7 +57,7 @@ public:
     [[nodiscard]] std::string_view common_fields() const noexcept { return common_fields_; }
     [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }
 
-    void admit(connection& started) noexcept;
+    void admit(listed_connection& started) noexcept { connections_.push_back(started); }
 
     /// From now on every answer is its connection's last.
     void begin_stop() noexcept { stopping_ = true; }
@@ -60,7 +70,7 @@ private:
     service_options options_;
     std::string common_fields_;
     buffer_pool buffers_;
-    coronet::detail::intrusive_list<connection> connections_;
+    coronet::detail::intrusive_list<listed_connection> connections_;
     bool stopping_ = false;
 };
 
