@@ -15,6 +15,8 @@ namespace coronet::detail {
 namespace {
 
 constexpr std::size_t granule = 64;
+// What malloc adds to each block: with it a block takes whole granules, and no more.
+constexpr std::size_t heap_overhead = 8;
 constexpr std::size_t class_count = 64; // blocks of up to 4 KiB; larger ones are not kept
 
 class frame_cache;
@@ -28,7 +30,14 @@ struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) block {
     static block* of(void* frame) noexcept { return static_cast<block*>(frame) - 1; }
     // A block that is kept links to the next one where its frame was.
     block*& next() noexcept { return *static_cast<block**>(frame()); }
-    [[nodiscard]] std::size_t room() const noexcept { return size_class * granule - sizeof(block); }
+    [[nodiscard]] std::size_t room() const noexcept { return size() - sizeof(block); }
+    [[nodiscard]] std::size_t size() const noexcept { return size_of(size_class); }
+    static constexpr std::size_t size_of(std::size_t size_class) noexcept {
+        return size_class * granule - heap_overhead;
+    }
+    static constexpr std::size_t class_of(std::size_t frame_size) noexcept {
+        return (frame_size + sizeof(block) + heap_overhead + granule - 1) / granule;
+    }
 };
 
 class frame_cache {
@@ -40,7 +49,7 @@ public:
             kept_[size_class] = reused->next();
             return reused->frame();
         }
-        void* fresh = std::malloc(size_class * granule);
+        void* fresh = std::malloc(block::size_of(size_class));
         if (!fresh) throw std::bad_alloc{};
         ++block_count_;
         return (::new (fresh) block{this, size_class})->frame();
@@ -137,7 +146,7 @@ frame_cache& cache_of_this_thread() {
 } // namespace
 
 void* allocate_frame(std::size_t size) {
-    const std::size_t size_class = (size + sizeof(block) + granule - 1) / granule;
+    const std::size_t size_class = block::class_of(size);
     if (size_class <= class_count) return cache_of_this_thread().allocate(size_class);
     void* large = std::malloc(size + sizeof(block));
     if (!large) throw std::bad_alloc{};

@@ -31,7 +31,7 @@ received_buffer receive_operation::brought(std::int32_t res, std::uint32_t flags
 }
 
 void receive_operation::give(received_buffer piece) noexcept {
-    if (failure_ != 0) [[unlikely]] // one before it is missing
+    if (piece_lost_) [[unlikely]] // one before it is missing
         return;
     if (waiting_) [[likely]] {
         receive_next& next = *std::exchange(waiting_, nullptr);
@@ -43,10 +43,10 @@ void receive_operation::give(received_buffer piece) noexcept {
 }
 
 void receive_operation::keep(received_buffer piece) noexcept {
-    const std::size_t cost = pool_->cost_of(piece.size());
+    const auto cost = static_cast<std::uint32_t>(pool_->cost_of(piece.size()));
     const std::uint32_t number = pool_->keep(piece);
     if (number == kept_piece::none) { // it is dropped, and so what follows must not come
-        failure_ = -ENOMEM;
+        piece_lost_ = true;
         request_end();
         return;
     }
@@ -65,8 +65,8 @@ void receive_operation::terminated(std::int32_t res) noexcept {
     if (before == state::abandoned) {
         may_outlive_descriptor::ended();
         delete this;
-    } else if (failure_ != 0) {
-        end(std::exchange(failure_, 0));
+    } else if (std::exchange(piece_lost_, false)) {
+        end(-ENOMEM);
     } else if (before == state::ending) {
         end(res < 0 && res != -ENOBUFS ? res : -ECANCELED);
     } else if (!goes_on_after(res, before)) {
@@ -100,7 +100,7 @@ bool receive_operation::goes_on_after(std::int32_t res, state before) noexcept {
 // ---- its moves ----
 
 void receive_operation::begin() noexcept {
-    began(ender_);
+    began(static_cast<receive_ender&>(*this));
     arm();
 }
 
@@ -148,7 +148,7 @@ bool receive_operation::take(receive_next& into) noexcept {
         first_ = pool_->kept(number).next;
         if (first_ == kept_piece::none) last_ = kept_piece::none;
         into.put(pool_->take_kept(number));
-        kept_ -= pool_->cost_of(into.piece_.size());
+        kept_ -= static_cast<std::uint32_t>(pool_->cost_of(into.piece_.size()));
         const bool again = state_ == state::resting && end_ == not_ended && wants_more();
         if (again && !one_by_one_ && usable()) begin();
         return true;
@@ -228,6 +228,10 @@ void receive_operation::abandon() noexcept {
 
 std::source_location receive_operation::place() const noexcept {
     return waiting_ ? waiting_->place() : std::source_location{};
+}
+
+void receive_ender::cancel() noexcept {
+    static_cast<receive_operation&>(*this).request_end();
 }
 
 void receive_next::cancel() noexcept {
