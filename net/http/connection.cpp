@@ -40,6 +40,7 @@ connection::~connection() {
 connection::step connection::next() {
     const step wanted = find_next();
     input_.keep();
+    date_known_ = false;
     return wanted;
 }
 

@@ -117,7 +117,7 @@ private:
     void add_field(std::string_view name, std::string_view value);
     void send_answer(std::string_view content);
     void stream_answer(framing how, std::uint64_t length);
-    void end_head();
+    void end_head() noexcept;
     [[nodiscard]] task<result<void>> write_answer(std::span<const std::byte> content);
     [[nodiscard]] task<result<void>> flush();
     void add_content(std::string_view content);
@@ -148,6 +148,7 @@ private:
     bool lost_ = false;            // an await of the handler met an error of the stream
     bool content_omitted_ = false; // HEAD
     bool continue_wanted_ = false; // the peer waits for 100 Continue
+    bool date_known_ = false;      // the service has been asked for it in this turn
 };
 
 } // namespace coronet::http
