@@ -38,8 +38,12 @@ namespace detail {
 /// A stream that gives what it receives in pieces, for as long as it is asked to.
 template <class Stream>
 concept gives_pieces = requires(Stream stream) {
-    { stream.receive() } -> std::same_as<receive_stream>;
+    { stream.receive(receive_options{}) } -> std::same_as<receive_stream>;
 };
+
+/// What a peer may send ahead while it is not listened to (it does not take its answers, or a
+/// handler waits) stays in buffers that others might need: not much of it.
+inline constexpr std::size_t window_of_pieces = 16 * 1024;
 
 /// A stream for the awaits of handlers.
 template <class Stream>
@@ -87,7 +91,7 @@ public:
 private:
     // So much of a body is copied out of its pieces. Then it is bulk: the pieces are asked to end,
     // and once nothing of them is left the kernel writes to where the body is wanted.
-    static constexpr std::size_t copied_max = 64 * 1024;
+    static constexpr std::size_t copied_max = 16 * 1024;
 
     // Gives what had come before they ended. (The end of the data is told again by each receive.)
     task<std::size_t> end_pieces(buffer* into) {
@@ -243,7 +247,7 @@ template <detail::gives_pieces Stream>
 task<void> serve(Stream stream, service* shared) {
     detail::session whole{stream.native_handle()};
     try {
-        receive_stream pieces = stream.receive();
+        receive_stream pieces = stream.receive(receive_options{detail::window_of_pieces});
         while (!whole.over()) {
             shared->admit(whole);
             auto piece = co_await detail::first_piece(pieces, *shared);
