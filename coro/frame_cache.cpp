@@ -20,7 +20,7 @@ public:
     void* allocate(std::size_t size_class) {
         take_returned();
         if (void* const reused = take(size_class)) return reused;
-        void* const fresh = std::malloc(size_class * frame_block::granule);
+        void* const fresh = std::malloc(frame_block::size_of(size_class));
         if (!fresh) throw std::bad_alloc{};
         ++block_count_;
         return (::new (fresh) frame_block{this, size_class})->frame();

@@ -35,7 +35,7 @@ received_piece receive_operation::brought(std::int32_t res, std::uint32_t flags)
 }
 
 void receive_operation::give(const received_piece& piece) noexcept {
-    if (failure_ != 0 || state_ == state::abandoned) { // one before it is missing, or nobody asks
+    if (piece_lost_ || state_ == state::abandoned) { // one before it is missing, or nobody asks
         piece.give_back();
     } else if (waiting_) {
         receive_next& next = *std::exchange(waiting_, nullptr);
@@ -47,17 +47,17 @@ void receive_operation::give(const received_piece& piece) noexcept {
 }
 
 void receive_operation::keep(const received_piece& piece) noexcept {
+    const auto cost = static_cast<std::uint32_t>(pool_->cost_of(piece.size));
     const std::uint32_t number = pool_->keep(piece);
     if (number == kept_piece::none) { // what follows must not come either
-        failure_ = -ENOMEM;
-        careful_ = true;
+        piece_lost_ = careful_ = true;
         piece.give_back();
         request_end();
         return;
     }
     (last_ == kept_piece::none ? first_ : pool_->kept(last_).next) = number;
     last_ = number;
-    kept_ += pool_->cost_of(piece.size);
+    kept_ += cost;
     if (kept_ < window_ || state_ != state::armed || one_by_one_) return;
     state_ = state::pausing;
     operation::cancel();
@@ -70,9 +70,9 @@ void receive_operation::terminated(std::int32_t res) noexcept {
     if (before == state::abandoned) {
         may_outlive_descriptor::ended();
         delete this;
-    } else if (failure_ != 0) {
+    } else if (std::exchange(piece_lost_, false)) {
         careful_ = false;
-        end(std::exchange(failure_, 0));
+        end(-ENOMEM);
     } else if (before == state::ending) {
         end(res < 0 && res != -ENOBUFS ? res : -ECANCELED);
     } else if (!goes_on_after(res, before)) {
@@ -106,7 +106,7 @@ bool receive_operation::goes_on_after(std::int32_t res, state before) noexcept {
 // ---- its moves ----
 
 void receive_operation::begin() noexcept {
-    began(ender_);
+    began(static_cast<receive_ender&>(*this));
     arm();
 }
 
@@ -164,7 +164,7 @@ bool receive_operation::take(receive_next& into) noexcept {
         if (first_ == kept_piece::none) last_ = kept_piece::none;
         const received_piece piece = pool_->take_kept(number);
         into.put(piece);
-        kept_ -= pool_->cost_of(piece.size);
+        kept_ -= static_cast<std::uint32_t>(pool_->cost_of(piece.size));
         const bool again = state_ == state::resting && end_ == not_ended && wants_more();
         if (again && !one_by_one_ && usable()) begin();
         return true;
@@ -245,6 +245,10 @@ void receive_operation::abandon() noexcept {
 
 std::source_location receive_operation::place() const noexcept {
     return waiting_ ? waiting_->place() : std::source_location{};
+}
+
+void receive_ender::cancel() noexcept {
+    static_cast<receive_operation&>(*this).request_end();
 }
 
 void receive_next::cancel() noexcept {

@@ -43,8 +43,7 @@ void buffer::truncate(std::size_t count) noexcept {
     end_ = begin_ + count;
 }
 
-void buffer::reserve_room(std::size_t count) {
-    if (capacity_ - end_ >= count) return;
+void buffer::make_room(std::size_t count) {
     const std::size_t needed = size() + count;
     if (needed > capacity_) {
         buffer larger{std::max(needed, capacity_ * 2)};
@@ -55,13 +54,6 @@ void buffer::reserve_room(std::size_t count) {
     std::memmove(memory_.get(), memory_.get() + begin_, size());
     end_ -= begin_;
     begin_ = 0;
-}
-
-void buffer::append(std::string_view text) {
-    if (text.empty()) return;
-    reserve_room(text.size());
-    std::memcpy(memory_.get() + end_, text.data(), text.size());
-    end_ += text.size();
 }
 
 buffer_pool::buffer_pool(std::size_t capacity) : capacity_{capacity} {

@@ -18,6 +18,7 @@ enum character_class : std::uint8_t {
     host_character = 8,   ///< RFC 3986: reg-name, with `%` still to be looked at.
     digit_character = 16,
     hex_character = 32,
+    plain_host_character = 64, ///< A host_character other than `%`.
 };
 
 namespace detail {
@@ -39,6 +40,7 @@ constexpr std::uint8_t classes_of(unsigned c) {
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes |= value_character;
     if (host || is_one_of(c, ":@/?")) classes |= target_character;
     if (host) classes |= host_character;
+    if (host && c != '%') classes |= plain_host_character;
     if (c >= '0' && c <= '9') classes |= digit_character;
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
         classes |= hex_character;

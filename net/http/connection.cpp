@@ -14,7 +14,7 @@ namespace coronet::http {
 
 namespace {
 
-constexpr std::size_t input_capacity = 1024; // of a connection that waits
+constexpr std::size_t input_room_min = 512;
 constexpr std::size_t output_enough =
     3072; // answers that are sent before more requests are looked at
 constexpr std::uint64_t skipped_body_max = 64 * 1024;
@@ -24,7 +24,7 @@ constexpr std::uint64_t skipped_body_max = 64 * 1024;
 connection::connection(service& owner, transport& stream)
     : service_{owner},
       transport_{stream},
-      input_{input_capacity},
+      input_{owner.buffers()},
       parser_{owner.options().limits},
       body_reader_{owner.options().limits} {
     service_.admit(*this);
@@ -32,10 +32,19 @@ connection::connection(service& owner, transport& stream)
 
 connection::~connection() {
     unlink();
-    if (output_.capacity() != 0) service_.buffers().give_back(std::move(output_));
+    give_back(output_);
+    give_back(body_);
 }
 
+// Whatever is next takes time: meanwhile others may need the buffer that the input came in.
 connection::step connection::next() {
+    const step wanted = find_next();
+    input_.keep();
+    date_known_ = false;
+    return wanted;
+}
+
+connection::step connection::find_next() {
     while (true) {
         std::optional<step> wanted;
         switch (phase_) {
@@ -56,7 +65,6 @@ connection::step connection::next() {
         if (!wanted) continue; // something was done
         // Nothing more is read while the peer does not take its answers.
         if (*wanted == step::receive && !output_.empty()) return step::send;
-        if (*wanted == step::receive) make_room();
         return *wanted;
     }
 }
@@ -94,10 +102,8 @@ std::optional<connection::step> connection::next_in_skipped_body() {
     return std::nullopt;
 }
 
-// An idle connection keeps the smallest buffer; half of a buffer is enough to go on reading.
-void connection::make_room() {
-    if (input_.empty() && input_.capacity() > input_capacity) input_ = buffer{input_capacity};
-    input_.reserve_room(input_capacity / 2);
+std::span<std::byte> connection::room() {
+    return input_.room(input_room_min);
 }
 
 void connection::begin_request() {
@@ -148,8 +154,10 @@ void connection::end_request() {
     log_answer();
     if (body_reader_.known_left() > skipped_body_max) closing_ = true;
     input_.consume(input_used_);
-    input_.append(body_.data());
-    body_ = buffer{};
+    if (body_.capacity() != 0) {
+        input_.append(body_.data());
+        give_back(body_);
+    }
     parser_.reset();
     answer_ = answer::none;
     handler_ = nullptr;
@@ -175,6 +183,15 @@ void connection::received(const result<std::size_t>& count) {
         meet_end_of_input();
     else
         input_.commit(*count);
+}
+
+void connection::received_piece(result<received_buffer>&& piece) {
+    if (!piece)
+        received(result<std::size_t>(piece.error()));
+    else if (piece->empty())
+        meet_end_of_input();
+    else
+        input_.take(std::move(*piece));
 }
 
 void connection::meet_end_of_input() {
@@ -227,8 +244,8 @@ bool connection::idle() const noexcept {
     return phase_ == phase::head && parser_.at_start() && output_.empty();
 }
 
-void connection::stop_receiving() noexcept {
-    transport_.stop_receiving();
+void connection::end_if_idle() noexcept {
+    if (idle()) transport_.stop_receiving();
 }
 
 void connection::log_answer() const {

@@ -2,7 +2,6 @@
 //
 // How an answer gets into the output buffer: status line, fields, framing, content. Straight into
 // the buffer, no message object in between. Owner thread.
-#include "date.hpp"
 #include "scan.hpp"
 
 #include <coronet/net/http/connection.hpp>
@@ -19,11 +18,23 @@ namespace {
 
 constexpr std::size_t gathered_max = 16 * 1024; // content that waits for more
 constexpr std::size_t slice_max = 64 * 1024;    // content in the output buffer at a time
+constexpr std::size_t end_of_head_max = 32;
 
-void append_number(buffer& to, std::uint64_t number, int base = 10) {
-    std::array<char, 20> digits;
+// What a number and the framing around it take at most.
+constexpr std::size_t number_max = 20;
+constexpr std::size_t length_field_max = 16 + number_max + 2;
+
+// Into room that has been reserved.
+void append_number(buffer& to, std::uint64_t number, int base = 10) noexcept {
+    std::array<char, number_max> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base);
-    to.append({digits.data(), static_cast<std::size_t>(end.ptr - digits.data())});
+    to.append_reserved({digits.data(), static_cast<std::size_t>(end.ptr - digits.data())});
+}
+
+void append_length_field(buffer& to, std::uint64_t length) noexcept {
+    to.append_reserved("Content-Length: ");
+    append_number(to, length);
+    to.append_reserved("\r\n");
 }
 
 // RFC 9110, 15.3.5 and 15.4.5: these end with their head.
@@ -41,49 +52,46 @@ void connection::begin_answer(http::status code) {
     output_before_ = output_.size();
     content_size_ = 0;
     status_ = code;
-    if (code == status::ok) {
-        output_.append("HTTP/1.1 200 OK\r\n");
-    } else {
-        output_.append("HTTP/1.1 ");
-        append_number(output_, static_cast<std::uint64_t>(code));
-        output_.append(" ");
-        output_.append(reason_phrase(code));
-        output_.append("\r\n");
-    }
-    output_.append(service_.common_fields());
-    output_.append(date_now());
-    output_.append("\r\n");
+    if (!date_known_) service_.refresh_date(); // once for all that is answered at a time
+    date_known_ = true;
+    if (code == status::ok) return output_.append(service_.begin_of_ok());
+    const std::string_view reason = reason_phrase(code);
+    const std::string_view fields = service_.common_fields();
+    output_.reserve_room(16 + number_max + reason.size() + fields.size());
+    output_.append_reserved("HTTP/1.1 ");
+    append_number(output_, static_cast<std::uint64_t>(code));
+    output_.append_reserved(" ");
+    output_.append_reserved(reason);
+    output_.append_reserved("\r\n");
+    output_.append_reserved(fields);
 }
 
 void connection::add_field(std::string_view name, std::string_view value) {
     CORONET_ASSERT(answer_ == answer::begun);
-    output_.append(name);
-    output_.append(": ");
+    output_.reserve_room(name.size() + value.size() + 4);
+    output_.append_reserved(name);
+    output_.append_reserved(": ");
     // RFC 9110, 5.5: a control character would let a value end its line and forge fields.
     while (true) {
         const char* const stop = find_line_stop(value.data(), value.data() + value.size());
         const auto clean = static_cast<std::size_t>(stop - value.data());
-        output_.append(value.substr(0, clean));
+        output_.append_reserved(value.substr(0, clean));
         if (clean == value.size()) break;
-        output_.append(" ");
+        output_.append_reserved(" ");
         value.remove_prefix(clean + 1);
     }
-    output_.append("\r\n");
+    output_.append_reserved("\r\n");
 }
 
 void connection::send_answer(std::string_view content) {
     CORONET_ASSERT(answer_ == answer::begun);
-    if (has_no_content(status_)) {
-        content = {};
-    } else {
-        output_.append("Content-Length: ");
-        append_number(output_, content.size());
-        output_.append("\r\n");
-    }
+    if (has_no_content(status_)) content = {};
+    output_.reserve_room(length_field_max + end_of_head_max + content.size());
+    if (!has_no_content(status_)) append_length_field(output_, content.size());
     end_head();
     answer_ = answer::complete;
     if (content_omitted_) return;
-    output_.append(content);
+    output_.append_reserved(content);
     content_size_ = content.size();
 }
 
@@ -95,27 +103,26 @@ void connection::stream_answer(framing how, std::uint64_t length) {
         framing_ = framing::until_close;
         closing_ = true;
     }
-    if (has_no_content(status_)) {
+    output_.reserve_room(length_field_max + end_of_head_max);
+    if (has_no_content(status_))
         content_omitted_ = true;
-    } else if (framing_ == framing::chunked) {
-        output_.append("Transfer-Encoding: chunked\r\n");
-    } else if (framing_ == framing::length) {
-        output_.append("Content-Length: ");
-        append_number(output_, length);
-        output_.append("\r\n");
-    }
+    else if (framing_ == framing::chunked)
+        output_.append_reserved("Transfer-Encoding: chunked\r\n");
+    else if (framing_ == framing::length)
+        append_length_field(output_, length);
     end_head();
     answer_ = answer::streaming;
 }
 
-void connection::end_head() {
+// Into room that has been reserved.
+void connection::end_head() noexcept {
     // A peer that still waits for 100 may or may not send its body now: only the end is certain.
     if (continue_wanted_ || service_.stopping()) closing_ = true;
     if (closing_)
-        output_.append("Connection: close\r\n");
+        output_.append_reserved("Connection: close\r\n");
     else if (parser_.head().version == version::http_1_0)
-        output_.append("Connection: keep-alive\r\n");
-    output_.append("\r\n");
+        output_.append_reserved("Connection: keep-alive\r\n");
+    output_.append_reserved("\r\n");
 }
 
 task<result<void>> connection::write_answer(std::span<const std::byte> content) {
@@ -141,10 +148,10 @@ void connection::add_content(std::string_view content) {
     output_.reserve_room(content.size() + chunk_framing_max);
     if (framing_ == framing::chunked) {
         append_number(output_, content.size(), 16);
-        output_.append("\r\n");
+        output_.append_reserved("\r\n");
     }
-    output_.append(content);
-    if (framing_ == framing::chunked) output_.append("\r\n");
+    output_.append_reserved(content);
+    if (framing_ == framing::chunked) output_.append_reserved("\r\n");
 }
 
 void connection::finish_answer() {

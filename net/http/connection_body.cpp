@@ -26,10 +26,9 @@ task<result<std::span<const std::byte>>> connection::read_body() {
         prepare_body_read();
         auto flushed = co_await flush();
         if (!flushed) co_return flushed.error();
-        const auto room = body_room();
         const duration limit = service_.options().timeouts.body;
-        auto count = co_await transport_.receive(room, limit);
-        const std::error_code error = take_body_input(count);
+        auto count = co_await transport_.receive(&body_, limit);
+        const std::error_code error = note_body_input(count);
         if (error) co_return error;
     }
     co_return piece;
@@ -56,30 +55,26 @@ bool connection::take_piece(result<std::span<const std::byte>>& piece) {
 }
 
 void connection::prepare_body_read() {
+    buffer_pool& memory = service_.buffers();
     if (continue_wanted_ && answer_ == answer::none) {
-        if (output_.capacity() == 0) output_ = service_.buffers().take();
+        if (output_.capacity() == 0) output_ = memory.take();
         output_.append("HTTP/1.1 100 Continue\r\n\r\n");
     }
     continue_wanted_ = false;
     if (body_.capacity() > 0) return;
     const std::uint64_t wanted = body_reader_.chunked() ? body_capacity : body_reader_.known_left();
-    body_ = buffer{static_cast<std::size_t>(std::min<std::uint64_t>(wanted, body_capacity))};
+    if (wanted <= memory.capacity())
+        body_ = memory.take();
+    else
+        body_ = buffer{static_cast<std::size_t>(std::min<std::uint64_t>(wanted, body_capacity))};
 }
 
-// Of a body with a length no byte too many is received, so that none has to be moved.
-std::span<std::byte> connection::body_room() noexcept {
-    const auto room = body_.room();
-    if (body_reader_.chunked()) return room;
-    return room.first(
-        static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), body_reader_.known_left()))
-    );
+void connection::give_back(buffer& used) noexcept {
+    if (used.capacity() != 0) service_.buffers().give_back(std::move(used));
 }
 
-std::error_code connection::take_body_input(const result<std::size_t>& count) noexcept {
-    if (count && *count > 0) {
-        body_.commit(*count);
-        return {};
-    }
+std::error_code connection::note_body_input(const result<std::size_t>& count) noexcept {
+    if (count && *count > 0) return {};
     closing_ = true;
     if (count) {
         body_error_ = status::bad_request;

@@ -34,16 +34,20 @@ void write_date(cached_date& date) noexcept {
 
 } // namespace
 
-std::string_view date_now() noexcept {
-    constexpr std::size_t size = 29;
-    static thread_local cached_date cached;
+std::int64_t second_now() noexcept {
     timespec now{};
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if (now.tv_sec != cached.second) {
-        cached.second = now.tv_sec;
+    return now.tv_sec;
+}
+
+std::string_view date_now() noexcept {
+    static thread_local cached_date cached;
+    const std::int64_t now = second_now();
+    if (now != cached.second) {
+        cached.second = now;
         write_date(cached);
     }
-    return {cached.text.data(), size};
+    return {cached.text.data(), date_size};
 }
 
 } // namespace coronet::http

@@ -92,7 +92,8 @@ void request_parser::take_request_line(std::string_view text, std::string_view l
     phase_ = phase::fields;
     head_.fields.begin = line_begin_;
     const std::size_t method_end = prefix_of(line, token_character);
-    const std::size_t version_begin = line.rfind(' ') + 1;
+    const bool usual = line.ends_with(" HTTP/1.1");
+    const std::size_t version_begin = usual ? line.size() - 8 : line.rfind(' ') + 1;
     if (method_end == 0 || method_end == line.size() || line[method_end] != ' ' ||
         version_begin <= method_end + 1)
         return fail(status::bad_request, "malformed request line");
@@ -100,9 +101,9 @@ void request_parser::take_request_line(std::string_view text, std::string_view l
     const std::string_view protocol = line.substr(version_begin);
     const std::string_view method = line.substr(0, method_end);
     const std::string_view target = line.substr(method_end + 1, version_begin - method_end - 2);
-    if (target.empty() || !is_http_version(protocol))
+    if (target.empty() || (!usual && !is_http_version(protocol)))
         return fail(status::bad_request, "malformed request line");
-    if (protocol != "HTTP/1.1" && protocol != "HTTP/1.0")
+    if (!usual && protocol != "HTTP/1.1" && protocol != "HTTP/1.0")
         return fail(status::http_version_not_supported, "neither HTTP/1.1 nor HTTP/1.0");
 
     head_.version = protocol.back() == '1' ? version::http_1_1 : version::http_1_0;

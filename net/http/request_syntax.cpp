@@ -50,6 +50,9 @@ bool is_ip_literal(std::string_view text) noexcept {
 } // namespace
 
 bool is_host_and_port(std::string_view text) noexcept {
+    // Most hosts are a plain name: one look is enough.
+    const std::size_t plain = prefix_of(text, plain_host_character);
+    if (plain == text.size()) return true;
     const std::size_t bracket = text.rfind(']');
     const std::size_t host_min = bracket == text.npos ? 0 : bracket;
     const std::size_t colon = text.find(':', host_min);

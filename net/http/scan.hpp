@@ -67,7 +67,7 @@ inline const char* find_line_stop_by_vector(const char* at, const char* end) noe
         if (mask != 0) return at + std::countr_zero(mask);
         at += 16;
     }
-    return find_line_stop_by_byte(at, end);
+    return find_line_stop_by_word(at, end);
 }
 #endif
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What connections share. Owner thread.
-#include <coronet/net/http/connection.hpp>
+#include "date.hpp"
+
 #include <coronet/net/http/service.hpp>
 
 #include <utility>
@@ -17,17 +18,23 @@ constexpr std::size_t output_capacity = 4096;
 
 service::service(const router& routes, service_options options)
     : routes_{routes}, options_{std::move(options)}, buffers_{output_capacity} {
-    if (!options_.server_name.empty()) common_fields_ = "Server: " + options_.server_name + "\r\n";
-    common_fields_ += "Date: ";
+    begin_of_ok_ = "HTTP/1.1 200 OK\r\n";
+    status_line_size_ = begin_of_ok_.size();
+    if (!options_.server_name.empty()) begin_of_ok_ += "Server: " + options_.server_name + "\r\n";
+    begin_of_ok_ += "Date: " + std::string(date_size, ' ') + "\r\n";
 }
 
-void service::admit(connection& started) noexcept {
-    connections_.push_back(started);
+void service::refresh_date() noexcept {
+    const std::int64_t now = second_now();
+    if (now == second_) return;
+    second_ = now;
+    const std::size_t at = begin_of_ok_.size() - date_size - 2;
+    date_now().copy(begin_of_ok_.data() + at, date_size);
 }
 
 void service::end_idle_connections() noexcept {
-    for (connection* each = connections_.front(); each; each = connections_.after(*each))
-        if (each->idle()) each->stop_receiving();
+    for (listed_connection* each = connections_.front(); each; each = connections_.after(*each))
+        each->end_if_idle();
 }
 
 } // namespace coronet::http

@@ -92,7 +92,7 @@ private:
 };
 
 /// One next().
-class multishot_wait : public pending_work {
+class multishot_wait : public pending_work, public leaf_await {
 public:
     explicit multishot_wait(multishot& source) noexcept : source_(&source) {}
 
@@ -117,13 +117,14 @@ public:
 
 protected:
     [[nodiscard]] std::int32_t res() const noexcept { return res_; }
+    [[nodiscard]] scheduler& where() const noexcept { return waiter_.where(); }
+    void run() noexcept override { waiter_.resume(); }
 
 private:
     static const std::int32_t cancelled;
 
     /// What was there before, also in a branch that is stopped: nothing that arrived is lost.
     [[nodiscard]] bool known() noexcept;
-    void run() noexcept override { waiter_.resume(); }
 
     multishot* source_;
     waiter waiter_;
@@ -132,7 +133,7 @@ private:
 };
 
 template <class T>
-class [[nodiscard]] multishot_next final : public multishot_wait {
+class [[nodiscard]] multishot_next : public multishot_wait {
 public:
     using multishot_wait::multishot_wait;
     result<T> await_resume() const noexcept {

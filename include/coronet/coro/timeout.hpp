@@ -5,9 +5,9 @@
 #pragma once
 
 #include <coronet/clock.hpp>
-#include <coronet/coro/detail/awaited_operation.hpp>
 #include <coronet/coro/detail/cancelled.hpp>
 #include <coronet/coro/detail/child.hpp>
+#include <coronet/coro/detail/promise.hpp>
 #include <coronet/coro/task.hpp>
 #include <coronet/result.hpp>
 #include <coronet/timer.hpp>
@@ -60,7 +60,7 @@ public:
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
         if (!Operation::await_suspend(frame)) return false;
-        this->owner()->arm(static_cast<timer&>(*this), limit_);
+        this->where().arm(static_cast<timer&>(*this), limit_);
         return true;
     }
     auto await_resume() -> decltype(std::declval<Operation&>().await_resume()) {
@@ -75,7 +75,7 @@ private:
         this->cancel();
     }
     void run() noexcept override {
-        this->owner()->disarm(*this);
+        this->where().disarm(*this);
         Operation::run();
     }
 
@@ -129,8 +129,8 @@ inline constexpr bool has_limit<timed_operation<Operation, Limit>> = true;
 
 /// What a timer beside it is enough for; a second limit needs a branch of its own.
 template <class A>
-concept leaf_operation = std::derived_from<std::remove_cvref_t<A>, awaited_operation> &&
-    !has_limit<std::remove_cvref_t<A>>;
+concept leaf_operation =
+    std::derived_from<std::remove_cvref_t<A>, leaf_await> && !has_limit<std::remove_cvref_t<A>>;
 
 } // namespace detail
 

@@ -28,6 +28,7 @@
 #include <coronet/received_buffer.hpp>
 #include <coronet/result.hpp>
 
+#include <algorithm>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -49,12 +50,30 @@ namespace detail {
 
 class receive_next;
 
+/// What its socket asks to end: it may be starved, and then it is not an operation in flight. (A
+/// base and not a member, so that a connection that waits takes less.)
+class receive_ender : public pending_work {
+public:
+    void cancel() noexcept override;
+    [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
+
+protected:
+    receive_ender() noexcept = default;
+    ~receive_ender() = default;
+
+private:
+    void run() noexcept override {}
+};
+
 class receive_operation final : public operation,
                                 private buffer_waiter,
-                                private may_outlive_descriptor {
+                                private may_outlive_descriptor,
+                                private receive_ender {
 public:
     receive_operation(descriptor& from, const receive_options& options) noexcept
-        : may_outlive_descriptor(from), fd_(from.native_handle()), window_(options.window) {}
+        : may_outlive_descriptor(from),
+          fd_(from.native_handle()),
+          window_(static_cast<std::uint32_t>(std::min<std::size_t>(options.window, window_max))) {}
     receive_operation(const receive_operation&) = delete;
     receive_operation& operator=(const receive_operation&) = delete;
     ~receive_operation() = default;
@@ -83,17 +102,8 @@ public:
 private:
     enum class state : std::uint8_t { resting, armed, starved, pausing, ending, abandoned };
 
-    /// What its socket asks to end: it may be starved, and then it is not an operation in flight.
-    class ender final : public pending_work {
-    public:
-        explicit ender(receive_operation& whole) noexcept : whole_(&whole) {}
-        void cancel() noexcept override { whole_->request_end(); }
-        [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
-
-    private:
-        void run() noexcept override {}
-        receive_operation* whole_;
-    };
+    friend class receive_ender;
+    static constexpr std::uint32_t window_max = std::uint32_t{1} << 30;
 
     void prepare(io_uring_sqe& sqe) noexcept override;
     void complete(std::int32_t res, std::uint32_t flags) noexcept override;
@@ -119,33 +129,33 @@ private:
     [[nodiscard]] bool usable() const noexcept {
         return fd_ >= 0 && fd_ == whose().native_handle();
     }
-    [[nodiscard]] bool wants_more() const noexcept { return waiting_ || 2 * kept_ <= window_; }
+    [[nodiscard]] bool wants_more() const noexcept { return waiting_ || kept_ <= window_ / 2; }
 
     static constexpr std::int32_t not_ended = 1;
 
-    receive_next* waiting_ = nullptr;
-    buffer_pool* pool_ = nullptr; // of the scheduler
-    scheduler* here_ = nullptr;   // where it was armed
-    std::uint32_t first_ = kept_piece::none;
-    std::uint32_t last_ = kept_piece::none;
     state state_ = state::resting;
     bool one_by_one_ = false;
-    bool careful_ = false; // there is a block_ or a failure_
+    bool careful_ = false;    // there is a block_, or a piece is lost
+    bool piece_lost_ = false; // for which it was asked to end
     int fd_;
     std::int32_t end_ = not_ended; // else what next() tells after all that is kept: 0, or an error
-    std::size_t kept_ = 0;         // what that costs
-    std::size_t window_;
+    std::uint32_t first_ = kept_piece::none;
+    std::uint32_t last_ = kept_piece::none;
+    std::uint32_t kept_ = 0; // what that costs
+    std::uint32_t window_;
+    receive_next* waiting_ = nullptr;
+    buffer_pool* pool_ = nullptr;    // of the scheduler
+    scheduler* here_ = nullptr;      // where it was armed
     receive_block* block_ = nullptr; // where it receives into; where the pool offers none
-    std::int32_t failure_ = 0;       // of ours, for which it was asked to end
-    ender ender_{*this};
 };
 
 /// One next().
-class [[nodiscard]] receive_next final : public pending_work {
+class [[nodiscard]] receive_next : public pending_work, public leaf_await {
 public:
     explicit receive_next(receive_operation& source) noexcept : source_(&source) {}
     /// Awaitables are copied until they begin.
-    receive_next(const receive_next& other) noexcept : pending_work(), source_(other.source_) {}
+    receive_next(const receive_next& other) noexcept
+        : pending_work(), leaf_await(), source_(other.source_) {}
     receive_next& operator=(const receive_next&) = delete;
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -177,14 +187,17 @@ public:
     [[nodiscard]] std::string_view name() const noexcept override { return "recv"; }
     [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
 
+protected:
+    void run() noexcept override { waiter_.resume(); }
+    [[nodiscard]] scheduler& where() const noexcept { return waiter_.where(); }
+
 private:
     friend class receive_operation;
-    void run() noexcept override { waiter_.resume(); }
 
+    std::int32_t error_ = 0; // first: it fits behind the flag of `work`
     receive_operation* source_;
     waiter waiter_;
     received_piece piece_{}; // there is nobody else who would give it back: it resumes
-    std::int32_t error_ = 0;
 };
 
 struct abandoning_receive {

@@ -22,12 +22,11 @@ namespace coronet::http::testing {
 // What handlers' awaits meet: input in the given order, then the given error.
 class scripted_transport final : public transport {
 public:
-    task<result<std::size_t>> receive(std::span<std::byte> room, duration) override {
+    task<result<std::size_t>> receive(buffer* into, duration) override {
         if (input.empty()) co_return at_end;
-        const std::string piece = input.front().substr(0, room.size());
-        input.front().erase(0, piece.size());
-        if (input.front().empty()) input.pop_front();
-        std::memcpy(room.data(), piece.data(), piece.size());
+        const std::string piece = std::move(input.front());
+        input.pop_front();
+        into->append(piece);
         co_return piece.size();
     }
     task<result<void>> send(std::span<const std::byte> data, duration) override {

@@ -2,6 +2,8 @@
 //
 // A connection on a real stream (one half of a socket pair, to show that any stream will do), and
 // what it allocates once it is under way: nothing.
+#include "support/schedulers.hpp"
+
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/scope.hpp>
 #include <coronet/net/http/router.hpp>
@@ -16,6 +18,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <sys/ioctl.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CORONET_TEST_COUNTS false
@@ -78,14 +82,30 @@ task<bool> ask(unix_stream* stream, std::string_view request) {
     }
 }
 
+// A stream that gives no pieces.
+class plain_stream {
+public:
+    explicit plain_stream(unix_stream whole) noexcept : whole_{std::move(whole)} {}
+    auto read_some(std::span<std::byte> room) noexcept { return whole_.read_some(room); }
+    auto write_some(std::span<const std::byte> data) noexcept { return whole_.write_some(data); }
+    auto shutdown(shutdown_of what) noexcept { return whole_.shutdown(what); }
+    int native_handle() const noexcept { return whole_.native_handle(); }
+
+private:
+    unix_stream whole_;
+};
+static_assert(!detail::gives_pieces<plain_stream>);
+static_assert(detail::gives_pieces<unix_stream>);
+
 struct counted {
     bool answered = true;
     std::size_t allocation_count = 0;
 };
 
+template <class Stream>
 task<counted> ask_many(scope children, service* shared, std::string_view request) {
     auto [server_end, client_end] = unix_stream::pair().value();
-    children.spawn(serve<unix_stream>, std::move(server_end), shared);
+    children.spawn(serve<Stream>, Stream{std::move(server_end)}, shared);
     unix_stream client = std::move(client_end);
     counted seen;
     for (int i = 0; i < 10'100 && seen.answered; ++i) {
@@ -96,16 +116,18 @@ task<counted> ask_many(scope children, service* shared, std::string_view request
     co_return seen; // closing the client's end has the connection end
 }
 
+template <class Stream>
 task<counted> in_scope(service* shared, std::string_view request) {
-    co_return co_await with_scope(ask_many, shared, request);
+    co_return co_await with_scope(ask_many<Stream>, shared, request);
 }
 
+template <class Stream = unix_stream>
 counted answers_and_allocations(std::string_view request) {
     const router routes = test_routes();
     service shared{routes, {}};
     run_options plain;
     plain.handle_signals = false;
-    return run(in_scope(&shared, request), plain);
+    return run(in_scope<Stream>(&shared, request), plain);
 }
 
 TEST(http_serve, answers_10000_requests_on_a_connection_without_an_allocation) {
@@ -120,6 +142,59 @@ TEST(http_serve, answers_10000_requests_by_a_coroutine_without_an_allocation) {
     EXPECT_TRUE(seen.answered);
     EXPECT_EQ(seen.allocation_count, 0u);
     EXPECT_EQ(allocation_count.load() > 0, CORONET_TEST_COUNTS);
+}
+
+TEST(http_serve, answers_10000_requests_on_a_stream_without_pieces_without_an_allocation) {
+    for (const std::string_view request : {get, post}) {
+        const counted seen = answers_and_allocations<plain_stream>(request);
+        EXPECT_TRUE(seen.answered);
+        EXPECT_EQ(seen.allocation_count, 0u);
+    }
+}
+
+// Of two connections that wait, one after an answer and one for its first request, and one in the
+// middle of a head, which goes on.
+template <class Stream>
+task<bool> end_those_that_wait(scope children, service* shared) {
+    std::array<unix_stream, 3> clients;
+    for (unix_stream& each : clients) {
+        auto [server_end, client_end] = unix_stream::pair().value();
+        children.spawn(serve<Stream>, Stream{std::move(server_end)}, shared);
+        each = std::move(client_end);
+    }
+    const bool asked = co_await ask(&clients[0], get);
+    const bool asked_too = co_await ask(&clients[2], get);
+    const auto begin = std::as_bytes(std::span{get.substr(0, 5)});
+    auto sent = co_await clients[2].write_all(begin);
+    for (int left = 1; left > 0 && !sent.error;) { // until the kernel has given it to the server
+        co_await test::pause();
+        if (::ioctl(clients[2].native_handle(), TIOCOUTQ, &left) < 0) co_return false;
+    }
+    const bool seen = co_await ask(&clients[0], get); // what came before this has been looked at
+    shared->end_idle_connections();
+    std::array<std::byte, 64> room;
+    for (int i : {0, 1}) {
+        const auto count =
+            co_await clients[static_cast<std::size_t>(i)].read_some(std::span<std::byte>(room));
+        if (!count || *count != 0) co_return false;
+    }
+    const bool went_on = co_await ask(&clients[2], get.substr(5));
+    EXPECT_TRUE(asked && asked_too && seen && went_on);
+    co_return true;
+}
+
+template <class Stream>
+task<bool> end_in_scope(service* shared) {
+    co_return co_await with_scope(end_those_that_wait<Stream>, shared);
+}
+
+TEST(http_serve, ends_idle_connections_when_asked_and_no_others) {
+    const router routes = test_routes();
+    service shared{routes, {}};
+    run_options plain;
+    plain.handle_signals = false;
+    EXPECT_TRUE(run(end_in_scope<unix_stream>(&shared), plain));
+    EXPECT_TRUE(run(end_in_scope<plain_stream>(&shared), plain));
 }
 
 task<result<std::size_t>> close_after(scope children, service* shared, std::string_view request) {

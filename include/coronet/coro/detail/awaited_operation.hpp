@@ -16,7 +16,7 @@
 
 namespace coronet::detail {
 
-class awaited_operation : public operation {
+class awaited_operation : public operation, public leaf_await {
 public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <coronet_promise P>

@@ -19,12 +19,14 @@ struct frame_shelf;
 /// In front of each frame. The frame behind it keeps the alignment of operator new.
 struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
     static constexpr std::size_t granule = 64;
+    // What malloc adds to each block: with it a block takes whole granules, and no more.
+    static constexpr std::size_t heap_overhead = 8;
 
     frame_shelf* home; // null: not kept by anybody
     std::size_t size_class;
 
     [[nodiscard]] static constexpr std::size_t class_of(std::size_t size) noexcept {
-        return (size + sizeof(frame_block) + granule - 1) / granule;
+        return (size + sizeof(frame_block) + heap_overhead + granule - 1) / granule;
     }
     [[nodiscard]] static frame_block* of(void* frame) noexcept {
         return static_cast<frame_block*>(frame) - 1;
@@ -32,8 +34,11 @@ struct alignas(__STDCPP_DEFAULT_NEW_ALIGNMENT__) frame_block {
     [[nodiscard]] void* frame() noexcept { return this + 1; }
     /// One that is kept links to the next one where its frame was.
     [[nodiscard]] frame_block*& next() noexcept { return *static_cast<frame_block**>(frame()); }
+    [[nodiscard]] static constexpr std::size_t size_of(std::size_t size_class) noexcept {
+        return size_class * granule - heap_overhead;
+    }
     [[nodiscard]] std::size_t room() const noexcept {
-        return size_class * granule - sizeof(frame_block);
+        return size_of(size_class) - sizeof(frame_block);
     }
 };
 

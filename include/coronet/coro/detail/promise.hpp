@@ -63,6 +63,13 @@ private:
     std::source_location place_;
 };
 
+/// Base of what a frame waits for without starting other frames: a timer beside it is enough to
+/// limit it. It has where(), cancel(), and a run() that resumes the frame; a limit overrides that.
+class leaf_await {
+protected:
+    ~leaf_await() = default;
+};
+
 template <class P>
 concept coronet_promise = std::derived_from<P, promise_base>;
 

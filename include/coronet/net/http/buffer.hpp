@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -41,10 +42,24 @@ public:
     /// Keeps the first `count` bytes only.
     void truncate(std::size_t count) noexcept;
     /// Makes at least `count` bytes of room; the data may move.
-    void reserve_room(std::size_t count);
-    void append(std::string_view text);
+    void reserve_room(std::size_t count) {
+        if (capacity_ - end_ < count) [[unlikely]]
+            make_room(count);
+    }
+    void append(std::string_view text) {
+        reserve_room(text.size());
+        append_reserved(text);
+    }
+    /// Into room that has been reserved: several small pieces in a row.
+    void append_reserved(std::string_view text) noexcept {
+        if (text.empty()) return; // there may be no memory at all
+        std::memcpy(memory_.get() + end_, text.data(), text.size());
+        end_ += text.size();
+    }
 
 private:
+    void make_room(std::size_t count);
+
     std::unique_ptr<char[]> memory_;
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;
@@ -56,7 +71,9 @@ class buffer_pool {
 public:
     explicit buffer_pool(std::size_t capacity);
 
-    /// An empty buffer of the pool's size.
+    /// The size of its buffers.
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    /// An empty buffer of that size.
     [[nodiscard]] buffer take();
     /// Keeps `used` if it is of the pool's size and not too many are kept already.
     void give_back(buffer used) noexcept;

@@ -5,16 +5,19 @@
 // rules of the protocol are plain functions that can be tested without one. Only the awaits of
 // handlers go through a `transport`. Owner thread. It does no I/O by itself and keeps no time.
 //
-// While nothing of a request has come it owns one small input buffer and no output buffer.
+// It looks at a piece in the buffer that it came in, and holds that no longer than until it says
+// what is next. While nothing of a request has come it owns no buffer.
 #pragma once
 
 #include <coronet/clock.hpp>
 #include <coronet/coro/task.hpp>
-#include <coronet/detail/intrusive_list.hpp>
 #include <coronet/net/http/body_reader.hpp>
 #include <coronet/net/http/buffer.hpp>
+#include <coronet/net/http/input.hpp>
 #include <coronet/net/http/request_parser.hpp>
+#include <coronet/net/http/service.hpp>
 #include <coronet/net/http/status.hpp>
+#include <coronet/received_buffer.hpp>
 #include <coronet/result.hpp>
 
 #include <cstddef>
@@ -27,10 +30,9 @@
 namespace coronet::http {
 
 struct handler;
-class service;
 class transport;
 
-class connection : public coronet::detail::list_hook<connection> {
+class connection final : public listed_connection {
 public:
     /// Joins the list of `owner`, which outlives it, as does `stream`.
     connection(service& owner, transport& stream);
@@ -41,7 +43,7 @@ public:
     // ---- for the loop ----
 
     enum class step : std::uint8_t {
-        receive, ///< into room(), within receive_timeout(); then received()
+        receive, ///< within receive_timeout(), a piece or into room(); then received()
         send,    ///< some of pending(), within send_timeout(); then sent()
         call,    ///< await call_handler(), then handler_ended()
         finish,  ///< tell the peer that all is sent, drop what still comes for a while, close
@@ -51,9 +53,12 @@ public:
     /// What to do next. Answers as many requests as have come.
     [[nodiscard]] step next();
 
-    [[nodiscard]] std::span<std::byte> room() noexcept { return input_.room(); }
+    [[nodiscard]] std::span<std::byte> room();
     [[nodiscard]] duration receive_timeout() noexcept;
+    /// So much has come into room(), or the end (0), or an error.
     void received(const result<std::size_t>& count);
+    /// A piece has come; an empty one is the end.
+    void received_piece(result<received_buffer>&& piece);
 
     [[nodiscard]] std::span<const std::byte> pending() const noexcept { return output_.bytes(); }
     [[nodiscard]] duration send_timeout() const noexcept;
@@ -64,9 +69,11 @@ public:
 
     // ---- for a graceful end ----
 
-    /// Nothing of a request has come and no answer is on its way.
+    /// Nothing of a request has come and no answer is on its way. (An empty line is nothing.)
     [[nodiscard]] bool idle() const noexcept;
-    void stop_receiving() noexcept;
+    /// The same, and nothing has to be remembered: a new connection would go on just so.
+    [[nodiscard]] bool blank() const noexcept { return idle() && input_.empty(); }
+    void end_if_idle() noexcept override;
 
 private:
     friend class request;
@@ -84,13 +91,13 @@ private:
     enum class framing : std::uint8_t { length, chunked, until_close };
 
     // connection.cpp: requests
+    [[nodiscard]] step find_next();
     [[nodiscard]] std::optional<step> next_in_head();
     [[nodiscard]] std::optional<step> next_in_skipped_body();
     void begin_request();
     void answer_plainly(const handler& chosen);
     void end_request();
     void end_without_answer();
-    void make_room();
     void meet_end_of_input();
     void meet_timeout();
     void refuse(http::status error, std::string_view reason);
@@ -102,15 +109,15 @@ private:
     [[nodiscard]] task<result<std::span<const std::byte>>> read_body();
     [[nodiscard]] bool take_piece(result<std::span<const std::byte>>& piece);
     void prepare_body_read();
-    [[nodiscard]] std::span<std::byte> body_room() noexcept;
-    [[nodiscard]] std::error_code take_body_input(const result<std::size_t>& count) noexcept;
+    [[nodiscard]] std::error_code note_body_input(const result<std::size_t>& count) noexcept;
+    void give_back(buffer& used) noexcept;
 
     // connection_answer.cpp: the answer
     void begin_answer(http::status code);
     void add_field(std::string_view name, std::string_view value);
     void send_answer(std::string_view content);
     void stream_answer(framing how, std::uint64_t length);
-    void end_head();
+    void end_head() noexcept;
     [[nodiscard]] task<result<void>> write_answer(std::span<const std::byte> content);
     [[nodiscard]] task<result<void>> flush();
     void add_content(std::string_view content);
@@ -120,7 +127,7 @@ private:
 
     service& service_;
     transport& transport_;
-    buffer input_;
+    input input_;
     buffer output_;
     buffer body_; // input that came while a body was read
     request_parser parser_;
@@ -141,6 +148,7 @@ private:
     bool lost_ = false;            // an await of the handler met an error of the stream
     bool content_omitted_ = false; // HEAD
     bool continue_wanted_ = false; // the peer waits for 100 Continue
+    bool date_known_ = false;      // the service has been asked for it in this turn
 };
 
 } // namespace coronet::http

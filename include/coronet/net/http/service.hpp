@@ -16,8 +16,18 @@
 
 namespace coronet::http {
 
-class connection;
 class router;
+
+/// Somebody in the list that a graceful end walks.
+class listed_connection : public coronet::detail::list_hook<listed_connection> {
+public:
+    /// Has it end if it waits for a request of which nothing has come.
+    virtual void end_if_idle() noexcept = 0;
+
+protected:
+    listed_connection() noexcept = default;
+    ~listed_connection() = default;
+};
 
 /// One line of an access log. The views are valid during the call.
 struct access_record {
@@ -43,11 +53,16 @@ public:
 
     [[nodiscard]] const router& routes() const noexcept { return routes_; }
     [[nodiscard]] const service_options& options() const noexcept { return options_; }
-    /// The text between the status line and the value of Date.
-    [[nodiscard]] std::string_view common_fields() const noexcept { return common_fields_; }
+    /// What each answer says first: Server, and the Date of the last refresh_date().
+    [[nodiscard]] std::string_view common_fields() const noexcept {
+        return std::string_view{begin_of_ok_}.substr(status_line_size_);
+    }
+    /// The same behind the status line of most answers.
+    [[nodiscard]] std::string_view begin_of_ok() const noexcept { return begin_of_ok_; }
+    void refresh_date() noexcept;
     [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }
 
-    void admit(connection& started) noexcept;
+    void admit(listed_connection& started) noexcept { connections_.push_back(started); }
 
     /// From now on every answer is its connection's last.
     void begin_stop() noexcept { stopping_ = true; }
@@ -58,9 +73,11 @@ public:
 private:
     const router& routes_;
     service_options options_;
-    std::string common_fields_;
+    std::string begin_of_ok_;
+    std::size_t status_line_size_;
+    std::int64_t second_ = -1; // of the date in there
     buffer_pool buffers_;
-    coronet::detail::intrusive_list<connection> connections_;
+    coronet::detail::intrusive_list<listed_connection> connections_;
     bool stopping_ = false;
 };
 

@@ -13,15 +13,17 @@
 
 namespace coronet::http {
 
+class buffer;
+
 class transport {
 public:
     transport() = default;
     transport(const transport&) = delete;
     transport& operator=(const transport&) = delete;
 
-    /// Receives at least a byte; 0 when the peer has finished sending. Errors: timed_out, recv(2).
-    [[nodiscard]] virtual task<result<std::size_t>>
-    receive(std::span<std::byte> room, duration timeout) = 0;
+    /// Appends what comes, at least a byte, to `into`, which has some room (and gets more if need
+    /// be). Gives how much; 0 when the peer has finished sending. Errors: timed_out, recv(2).
+    [[nodiscard]] virtual task<result<std::size_t>> receive(buffer* into, duration timeout) = 0;
 
     /// Sends all of `data`; `timeout` is for each step of progress. Errors: timed_out, send(2).
     [[nodiscard]] virtual task<result<void>>
