@@ -83,7 +83,9 @@ bool is_mapped(const void* address) {
 struct starving final : buffer_waiter {
     void buffers_are_back() noexcept override { ++told; }
     [[nodiscard]] bool is_waited_for() const noexcept override { return false; }
-    void receive_into(detail::receive_block&) noexcept override { ADD_FAILURE() << "nobody waits"; }
+    void receive_into(coronet::detail::receive_block&) noexcept override {
+        ADD_FAILURE() << "nobody waits";
+    }
     int told = 0;
 };
 
