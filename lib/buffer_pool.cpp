@@ -25,6 +25,7 @@ constexpr std::size_t granule = 64; // blocks share no cache line
 constexpr std::size_t page = 4096;
 constexpr std::size_t chunk = 64; // blocks that are added at a time
 constexpr std::align_val_t block_alignment{alignof(extra_block)};
+constexpr std::uint32_t extra_size_max = 2048;
 constexpr duration patience = std::chrono::milliseconds{5}; // until it counts as stuck
 
 std::size_t rounded(std::size_t size, std::size_t to) noexcept {
@@ -178,12 +179,11 @@ void buffer_pool::come_home(receive_block& block) noexcept {
     }
     block.used_ = 0;
     ++available_;
-    stuck_ = false;
     if (offers_ && offered_ < offered_max_) [[likely]]
         offer(block);
     else
         block.next_spare_ = std::exchange(spare_, &block);
-    if (!parked_.empty() && !feeding_) [[unlikely]]
+    if ((!parked_.empty() || stuck_) && !feeding_) [[unlikely]]
         feed_the_parked();
 }
 
@@ -210,37 +210,57 @@ bool buffer_pool::find_more(buffer_waiter& starving) noexcept {
     if (available_ > 0) return true;
     if (stuck_ && starving.is_waited_for() && give_extra(starving)) return false;
     parked_.push_back(starving);
-    if (!armed()) engine_->timers.arm(*this, patience);
+    be_patient();
     return false;
+}
+
+void buffer_pool::be_patient() noexcept {
+    if (!armed()) engine_->timers.arm(*this, patience);
+}
+
+std::uint32_t buffer_pool::extra_size() const noexcept {
+    return std::min(block_size_, extra_size_max);
 }
 
 /// No block has come home to those who were parked last for so long.
 void buffer_pool::expire() noexcept {
-    stuck_ = true;
+    stuck_ = available_ == 0;
     intrusive_list<buffer_waiter> waiting;
     waiting.take_all(parked_);
-    while (buffer_waiter* const each = waiting.pop_front())
-        if (!each->is_waited_for() || !give_extra(*each)) parked_.push_back(*each);
+    while (buffer_waiter* const each = waiting.pop_front()) {
+        if (!stuck_)
+            each->buffers_are_back(); // those who went on before found nothing to receive
+        else if (!each->is_waited_for())
+            parked_.push_back(*each);
+        else if (!give_extra(*each))
+            park_again(*each);
+    }
+}
+
+/// Without memory for an extra block: perhaps later.
+void buffer_pool::park_again(buffer_waiter& starving) noexcept {
+    parked_.push_back(starving);
+    be_patient();
 }
 
 void buffer_pool::is_waited_for(buffer_waiter& parked) noexcept {
     if (!stuck_) {
-        if (!armed()) engine_->timers.arm(*this, patience);
+        be_patient();
         return;
     }
     parked_.erase(parked);
-    if (!give_extra(parked)) parked_.push_back(parked);
+    if (!give_extra(parked)) park_again(parked);
 }
 
 /// False: there is no memory.
 bool buffer_pool::give_extra(buffer_waiter& starving) noexcept {
     void* const memory =
-        ::operator new(sizeof(extra_block) + block_size_, block_alignment, std::nothrow);
+        ::operator new(sizeof(extra_block) + extra_size(), block_alignment, std::nothrow);
     if (!memory) return false;
     auto* const data = static_cast<std::byte*>(memory) + sizeof(extra_block);
     auto& made = *::new (memory) extra_block{*this, data, receive_block::no_id};
     made.filling_ = false;
-    forbid(data, block_size_);
+    forbid(data, extra_size());
     extras_.push_back(made);
     starving.receive_into(made);
     return true;
@@ -248,7 +268,7 @@ bool buffer_pool::give_extra(buffer_waiter& starving) noexcept {
 
 void buffer_pool::free_extra(extra_block& block) noexcept {
     extras_.erase(block);
-    allow(block.data_, block_size_);
+    allow(block.data_, extra_size());
     block.~extra_block();
     ::operator delete(static_cast<void*>(&block), block_alignment);
 }
@@ -257,6 +277,8 @@ void buffer_pool::free_extra(extra_block& block) noexcept {
 void buffer_pool::feed_the_parked() noexcept {
     if (engine_->in_forked_child()) return;
     restock();
+    stuck_ = false;
+    engine_->timers.disarm(*this);
     feeding_ = true; // one that has been cancelled puts its block back at once
     for (std::size_t left = available_; left > 0 && available_ > 0; --left) {
         buffer_waiter* const next = parked_.pop_front();
@@ -264,6 +286,7 @@ void buffer_pool::feed_the_parked() noexcept {
         next->buffers_are_back();
     }
     feeding_ = false;
+    if (!parked_.empty()) be_patient();
 }
 
 // ---- kept pieces ----

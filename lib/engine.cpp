@@ -311,7 +311,8 @@ void engine::close() {
     do {
         run_ready();
         leave_in_forked_child();
-    } while (!ready.empty());
+        end_turn();
+    } while (!ready.empty() || !turn_end.empty());
     CORONET_HOOK(closing, &self);
     wait_for_callers(); // those to come find nobody asleep, and leave the driver alone
     stats.enters = driver_->enters();

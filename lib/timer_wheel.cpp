@@ -24,8 +24,9 @@ bool timer_wheel::insert(timer& t, time_point deadline) noexcept {
     }
     t.deadline_ = deadline;
     t.place_ = timer::in_wheel;
+    // What an empty slot remembers may be long past.
+    into->first = into->timers.empty() ? deadline : std::min(into->first, deadline);
     into->timers.push_back(t);
-    into->first = std::min(into->first, deadline);
     ++size_;
     return true;
 }

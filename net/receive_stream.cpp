@@ -151,14 +151,16 @@ void receive_operation::tell(std::int32_t res) noexcept {
     end_ = res;
     if (!waiting_) return;
     receive_next& next = *std::exchange(waiting_, nullptr);
-    static_cast<void>(take(next));
+    static_cast<void>(take(next, *here_));
     next.go_on(*here_);
 }
 
 // ---- what the stream asks for ----
 
-bool receive_operation::take(receive_next& into) noexcept {
+bool receive_operation::take(receive_next& into, const scheduler& here) noexcept {
     if (first_ != kept_piece::none) {
+        // Its list is the owner's, or nobody's any more.
+        CORONET_ASSERT(pool_->is_owned_by(here) || pool_->is_left()); // moved with pieces kept
         const std::uint32_t number = first_;
         first_ = pool_->kept(number).next;
         if (first_ == kept_piece::none) last_ = kept_piece::none;
@@ -166,7 +168,7 @@ bool receive_operation::take(receive_next& into) noexcept {
         into.put(piece);
         kept_ -= static_cast<std::uint32_t>(pool_->cost_of(piece.size));
         const bool again = state_ == state::resting && end_ == not_ended && wants_more();
-        if (again && !one_by_one_ && usable()) begin();
+        if (again && !one_by_one_ && usable() && pool_->is_owned_by(here)) begin();
         return true;
     }
     if (state_ == state::resting && end_ == not_ended && !usable()) {
@@ -182,7 +184,7 @@ void receive_operation::wait(receive_next& next, scheduler& here) noexcept {
     CORONET_ASSERT(!waiting_);                                  // one next() at a time
     CORONET_ASSERT(state_ == state::resting || here_ == &here); // moved with a request here
     waiting_ = &next;
-    if (state_ == state::starved) pool_->is_waited_for(*this);
+    if (state_ == state::starved) return pool_->is_waited_for(*this);
     if (state_ != state::resting) return;
     here_ = &here;
     if (const std::int32_t error = find_pool(); error != 0) return tell(error);
@@ -262,7 +264,7 @@ void receive_next::cancel() noexcept {
 
 void receive_operation::prepare(io_uring_sqe& sqe) noexcept {
     if (block_) {
-        io_uring_prep_recv(&sqe, fd_, block_->data(), pool_->block_size(), 0);
+        io_uring_prep_recv(&sqe, fd_, block_->data(), pool_->size_of(*block_), 0);
         return;
     }
     if (one_by_one_)

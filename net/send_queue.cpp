@@ -35,12 +35,16 @@ struct send_operation::parts {
 
 // ---- from the first piece to the last ----
 
-send_operation::send_operation(send_queue& queue, descriptor& on) noexcept
-    : may_outlive_descriptor(on), queue_(&queue), fd_(on.native_handle()) {}
+send_operation::send_operation(send_queue& queue, descriptor& on, scheduler& here) noexcept
+    : may_outlive_descriptor(on),
+      queue_(&queue),
+      here_(&here),
+      fd_(on.native_handle()),
+      generation_(on.generation()) {}
 
-send_operation& send_operation::make(send_queue& queue, descriptor& on) {
-    auto& made = *::new (allocate_frame(sizeof(send_operation))) send_operation{queue, on};
-    scheduler::current()->at_turn_end(made);
+send_operation& send_operation::make(send_queue& queue, descriptor& on, scheduler& here) {
+    auto& made = *::new (allocate_frame(sizeof(send_operation))) send_operation{queue, on, here};
+    here.at_turn_end(made);
     return made;
 }
 
@@ -119,13 +123,17 @@ void send_operation::run() noexcept {
         recycle();
         return;
     }
-    if (fd_ < 0 || whose().native_handle() != fd_) {
+    if (fd_ < 0 || whose().generation() != generation_) {
         finish(-EBADF); // closed meanwhile
+        return;
+    }
+    if (!first_) { // there was no memory for it
+        finish(0);
         return;
     }
     state_ = state::sending;
     began(*this);
-    scheduler::current()->start(*this);
+    here_->start(*this);
 }
 
 void send_operation::prepare(io_uring_sqe& sqe) noexcept {
@@ -229,7 +237,7 @@ void send_queue::let_go_on() noexcept {
     while (has_room()) {
         auto* const first = static_cast<detail::queue_sender*>(senders_.pop_front());
         if (!first) break;
-        first->hand_over();
+        first->hand_over(first->where());
         first->go_on();
     }
     while (auto* const first = static_cast<detail::queue_flush*>(flushes_.front())) {

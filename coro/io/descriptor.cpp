@@ -75,12 +75,15 @@ void may_outlive_descriptor::ended() noexcept {
 descriptor::descriptor(descriptor&& other) noexcept : fd_(std::move(other.fd_)) {
     CORONET_ASSERT(!other.in_flight_); // moved under an operation
     CORONET_ASSERT(!other.being_closed_);
+    ++other.generation_;
 }
 
 descriptor& descriptor::operator=(descriptor&& other) noexcept {
     CORONET_ASSERT(!in_flight_ && !other.in_flight_);
     CORONET_ASSERT(!being_closed_ && !other.being_closed_); // close() has not ended
     fd_ = std::move(other.fd_);
+    ++generation_;
+    ++other.generation_;
     return *this;
 }
 
@@ -91,6 +94,7 @@ descriptor::~descriptor() {
 
 unique_fd descriptor::release() noexcept {
     CORONET_ASSERT(!in_flight_);
+    ++generation_;
     return std::move(fd_);
 }
 
@@ -109,6 +113,7 @@ task<result<void>> descriptor::close() {
     being_closed_ = true;
     cancel();
     unique_fd fd = std::move(fd_); // nothing more begins on it
+    ++generation_;
     if (in_flight_) co_await turn;
     async::close closing{std::move(fd)};
     const auto closed = co_await std::move(closing);

@@ -150,6 +150,16 @@ public:
         return incremental_ ? size : block_size_;
     }
     [[nodiscard]] std::uint32_t block_size() const noexcept { return block_size_; }
+    [[nodiscard]] std::uint32_t size_of(const receive_block& block) const noexcept {
+        return block.id_ == receive_block::no_id ? extra_size() : block_size_;
+    }
+    [[nodiscard]] bool is_owned_by(const scheduler& one) const noexcept {
+        return owner_.load(std::memory_order_relaxed) == &one;
+    }
+    /// The owner's loop has ended.
+    [[nodiscard]] bool is_left() noexcept {
+        return owner_.load(std::memory_order_relaxed) == nobody();
+    }
     [[nodiscard]] bool incremental() const noexcept { return incremental_; }
 
     /// Blocks that nobody holds a piece of, as far as the owner has been told.
@@ -179,6 +189,10 @@ private:
     void restock() noexcept;
     void feed_the_parked() noexcept;
     void expire() noexcept override;
+    void be_patient() noexcept;
+    void park_again(buffer_waiter& starving) noexcept;
+    /// One waits for data without being the only one, so it is small.
+    [[nodiscard]] std::uint32_t extra_size() const noexcept;
     [[nodiscard]] bool give_extra(buffer_waiter& starving) noexcept;
     void free_extra(extra_block& block) noexcept;
     void count_down(std::int64_t pieces) noexcept;

@@ -8,6 +8,8 @@
 #include <coronet/coro/multishot.hpp>
 #include <coronet/net/basic_socket.hpp>
 
+#include <cstdint>
+
 namespace coronet::detail {
 
 class socket_accept_multishot final : private may_outlive_descriptor, public accept_multishot {
@@ -15,10 +17,11 @@ public:
     explicit socket_accept_multishot(basic_socket& listener) noexcept
         : may_outlive_descriptor(listener),
           accept_multishot(listener.native_handle()),
-          made_for_(listener.native_handle()) {}
+          is_open_(listener.is_open()),
+          generation_(listener.generation()) {}
 
     [[nodiscard]] bool usable() const noexcept override {
-        return made_for_ >= 0 && made_for_ == whose().native_handle();
+        return is_open_ && generation_ == whose().generation();
     }
 
 private:
@@ -26,7 +29,8 @@ private:
     void on_resting() noexcept override { may_outlive_descriptor::ended(); }
     void on_abandoned() noexcept override { let_go(); }
 
-    int made_for_;
+    bool is_open_;
+    std::uint32_t generation_; // of its listener, when it was made
 };
 
 } // namespace coronet::detail

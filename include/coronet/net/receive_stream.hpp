@@ -73,7 +73,8 @@ public:
     receive_operation(descriptor& from, const receive_options& options) noexcept
         : may_outlive_descriptor(from),
           fd_(from.native_handle()),
-          window_(static_cast<std::uint32_t>(std::min<std::size_t>(options.window, window_max))) {}
+          window_(static_cast<std::uint32_t>(std::min<std::size_t>(options.window, window_max))),
+          generation_(from.generation()) {}
     receive_operation(const receive_operation&) = delete;
     receive_operation& operator=(const receive_operation&) = delete;
     ~receive_operation() = default;
@@ -82,11 +83,11 @@ public:
     static void operator delete(void* freed) noexcept { free_frame(freed); }
 
     /// Whether a next() has to wait for what comes, and something will.
-    [[nodiscard]] bool is_bare() const noexcept {
-        return state_ == state::armed && first_ == kept_piece::none;
+    [[nodiscard]] bool is_bare(const scheduler& here) const noexcept {
+        return state_ == state::armed && first_ == kept_piece::none && !waiting_ && here_ == &here;
     }
     /// False: there is nothing yet.
-    [[nodiscard]] bool take(receive_next& into) noexcept;
+    [[nodiscard]] bool take(receive_next& into, const scheduler& here) noexcept;
     /// `next` gets what comes first.
     void wait(receive_next& next, scheduler& here) noexcept;
     void wait_armed(receive_next& next) noexcept { waiting_ = &next; }
@@ -127,7 +128,7 @@ private:
     [[nodiscard]] std::int32_t find_pool() noexcept;
     void drop_kept() noexcept;
     [[nodiscard]] bool usable() const noexcept {
-        return fd_ >= 0 && fd_ == whose().native_handle();
+        return fd_ >= 0 && generation_ == whose().generation();
     }
     [[nodiscard]] bool wants_more() const noexcept { return waiting_ || kept_ <= window_ / 2; }
 
@@ -143,6 +144,7 @@ private:
     std::uint32_t last_ = kept_piece::none;
     std::uint32_t kept_ = 0; // what that costs
     std::uint32_t window_;
+    std::uint32_t generation_; // of its socket, when it was made
     receive_next* waiting_ = nullptr;
     buffer_pool* pool_ = nullptr;    // of the scheduler
     scheduler* here_ = nullptr;      // where it was armed
@@ -161,8 +163,9 @@ public:
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
-        const bool bare = source_->is_bare();
-        if (!bare && source_->take(*this)) return false;
+        scheduler& here = frame.promise().in_branch().where();
+        const bool bare = source_->is_bare(here);
+        if (!bare && source_->take(*this, here)) return false;
         if (!waiter_.suspend(frame, *this)) [[unlikely]] {
             error_ = -ECANCELED;
             return false;
@@ -170,7 +173,7 @@ public:
         if (bare) [[likely]]
             source_->wait_armed(*this);
         else
-            source_->wait(*this, waiter_.where());
+            source_->wait(*this, here);
         return true;
     }
     result<received_buffer> await_resume() const noexcept {

@@ -31,12 +31,15 @@ namespace detail {
 class queue_wait : public pending_work, public list_hook<queue_wait> {
 public:
     explicit queue_wait(send_queue& queue) noexcept : queue_(&queue) {}
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
     queue_wait(const queue_wait& other) noexcept // moved until it begins
         : pending_work(other), list_hook<queue_wait>(), queue_(other.queue_) {}
     queue_wait& operator=(const queue_wait&) = delete;
 
     template <coronet_promise P>
     bool await_suspend(std::coroutine_handle<P> frame) noexcept {
+        branch& line = frame.promise().in_branch();
+        if (!line.stopped() && try_now(line.where())) return false;
         if (!waiter_.suspend(frame, *this)) {
             error_ = std::make_error_code(std::errc::operation_canceled);
             return false;
@@ -51,7 +54,8 @@ public:
 
     void cancel() noexcept override;
     [[nodiscard]] std::source_location place() const noexcept override { return waiter_.place(); }
-    void go_on() noexcept { waiter_.where().ready(*this); }
+    [[nodiscard]] scheduler& where() const noexcept { return waiter_.where(); }
+    void go_on() noexcept { where().ready(*this); }
     void go_on_with(std::error_code why) noexcept {
         error_ = why;
         go_on();
@@ -63,6 +67,8 @@ protected:
     void fail(std::error_code why) noexcept { error_ = why; }
 
 private:
+    /// False: it has to wait.
+    [[nodiscard]] virtual bool try_now(scheduler& here) noexcept = 0;
     virtual void enter() noexcept = 0;
     void run() noexcept override { waiter_.resume(); }
 
@@ -74,11 +80,11 @@ private:
 class queue_flush final : public queue_wait {
 public:
     using queue_wait::queue_wait;
-    [[nodiscard]] bool await_ready() noexcept;
     [[nodiscard]] bool is_done() const noexcept;
     [[nodiscard]] std::string_view name() const noexcept override { return "flush"; }
 
 private:
+    [[nodiscard]] bool try_now(scheduler& here) noexcept override;
     void enter() noexcept override;
     std::uint64_t target_ = 0; // of the bytes that were ever taken
 };
@@ -88,7 +94,7 @@ class queue_sender : public queue_wait {
 public:
     using queue_wait::queue_wait;
     /// Has it taken. Not if there is no memory: then it fails.
-    virtual void hand_over() noexcept = 0;
+    virtual void hand_over(scheduler& here) noexcept = 0;
     [[nodiscard]] std::string_view name() const noexcept override { return "send"; }
 
 protected:
@@ -103,10 +109,10 @@ class [[nodiscard]] queue_send final : public queue_sender {
 public:
     queue_send(send_queue& to, Data&& data) noexcept : queue_sender(to), data_(std::move(data)) {}
 
-    [[nodiscard]] bool await_ready() noexcept;
-    void hand_over() noexcept override;
+    void hand_over(scheduler& here) noexcept override;
 
 private:
+    [[nodiscard]] bool try_now(scheduler& here) noexcept override;
     Data data_;
 };
 
@@ -154,12 +160,14 @@ private:
     template <class>
     friend class detail::queue_send;
 
-    [[nodiscard]] bool has_room() const noexcept { return size() < limit_; }
+    [[nodiscard]] bool has_room() const noexcept { return size() == 0 || size() < limit_; }
     template <class Data>
-    void take(Data&& data) {
-        if (!sending_) sending_ = &detail::send_operation::make(*this, *to_);
-        taken_ += data.size();
+    void take(Data&& data, scheduler& here) {
+        const std::size_t size = data.size();
+        if (size == 0) return;
+        if (!sending_) sending_ = &detail::send_operation::make(*this, *to_, here);
         sending_->add(std::forward<Data>(data));
+        taken_ += size;
     }
     /// Less is queued, or nothing any more.
     void let_go_on() noexcept;
@@ -177,26 +185,26 @@ private:
 namespace detail {
 
 template <class Data>
-bool queue_send<Data>::await_ready() noexcept {
+bool queue_send<Data>::try_now(scheduler& here) noexcept {
     send_queue& to = queue();
     if (to.error_) [[unlikely]] {
         fail(to.error_);
         return true;
     }
     if (!to.has_room() || !to.senders_.empty()) return false;
-    hand_over();
+    hand_over(here);
     return true;
 }
 template <class Data>
-void queue_send<Data>::hand_over() noexcept {
+void queue_send<Data>::hand_over(scheduler& here) noexcept {
     try {
-        queue().take(std::move(data_));
+        queue().take(std::move(data_), here);
     } catch (const std::bad_alloc&) {
         fail(std::make_error_code(std::errc::not_enough_memory));
     }
 }
 
-inline bool queue_flush::await_ready() noexcept {
+inline bool queue_flush::try_now(scheduler&) noexcept {
     target_ = queue().taken_;
     if (queue().error_) fail(queue().error_);
     return queue().error_ || is_done();

@@ -280,6 +280,24 @@ TEST(timer_queue, agrees_with_a_simple_model_over_weeks) {
     EXPECT_TRUE(timers.empty());
 }
 
+TEST(timer_queue, forgets_the_deadlines_of_timers_that_were_given_up_long_ago) {
+    timer_queue timers;
+    alarm given_up{[] { FAIL(); }}, later{[] {}};
+    for (const coronet::duration width :
+         {coronet::duration{8388608ns}, 536870912ns + 0ns, 34s + 0ns}) {
+        timers.arm(given_up, start + width);
+        timers.disarm(given_up);
+        // The same slot, one time round.
+        const time_point now = start + 70 * width;
+        timers.expire(now);
+        for (int step = 1; step < 64; ++step) {
+            timers.arm(later, now + step * width);
+            ASSERT_GT(timers.next_deadline(), now);
+            timers.disarm(later);
+        }
+    }
+}
+
 TEST(timer_queue, expires_in_order_what_has_become_due_together) {
     timer_queue timers;
     std::minstd_rand random{7};

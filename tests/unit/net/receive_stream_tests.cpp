@@ -501,6 +501,81 @@ TEST(receive_stream_of_unix, that_starves_is_woken_by_a_buffer_from_another_thre
     EXPECT_EQ(result.came, "at last");
 }
 
+task<std::vector<std::string>>
+rest_over_a_new_connection(connected<unix_stream>* old, connected<unix_stream>* fresh) {
+    std::vector<std::string> seen;
+    auto incoming = old->here.receive();
+    const auto none = co_await with_timeout(1ms, incoming.next());
+    static_cast<void>(none);
+    incoming.cancel();
+    const auto cancelled = co_await incoming.next();
+    seen.push_back(cancelled.error() == std::errc::operation_canceled ? "cancelled" : "?");
+    const int number = old->here.native_handle();
+    const auto closed = co_await old->here.close();
+    static_cast<void>(closed);
+    old->here =
+        unix_stream{unique_fd{::fcntl(fresh->here.native_handle(), F_DUPFD_CLOEXEC, number)}};
+    seen.push_back(old->here.native_handle() == number ? "same number" : "?");
+    give(fresh->there, "of another connection");
+    const auto piece = co_await incoming.next();
+    seen.push_back(piece.error() == std::errc::bad_file_descriptor ? "refused" : "?");
+    co_return seen;
+}
+
+TEST(receive_stream_of_unix, is_not_continued_by_another_connection_of_the_same_number) {
+    connected<unix_stream> old;
+    connected<unix_stream> fresh;
+    const std::vector<std::string> expected{"cancelled", "same number", "refused"};
+    EXPECT_EQ(run(rest_over_a_new_connection(&old, &fresh), quiet()), expected);
+}
+
+task<void> await_two(connected<unix_stream>* pair) {
+    auto incoming = pair->here.receive();
+    const auto none = co_await with_timeout(1ms, incoming.next());
+    static_cast<void>(none);
+    auto one = next_error(&incoming);
+    auto two = next_error(&incoming);
+    const auto both = co_await when_all(std::move(one), std::move(two));
+    static_cast<void>(both);
+}
+
+TEST(receive_stream_of_unix, that_is_awaited_twice_at_a_time_ends_the_program) {
+    connected<unix_stream> pair;
+    EXPECT_DEATH(run(await_two(&pair), quiet()), "assertion failed: !waiting_");
+}
+
+task<void> fill_the_window(connected<unix_stream>* pair, coronet::receive_stream* incoming) {
+    const auto none = co_await with_timeout(1ms, incoming->next());
+    static_cast<void>(none);
+    for (int i = 0; i < 4; ++i) {
+        give(pair->there, "kept");
+        const auto came = co_await all_received(pair->here.native_handle());
+        EXPECT_TRUE(came);
+    }
+    const auto ended = co_await sleep_for(5ms); // the request, as the window is full
+    static_cast<void>(ended);
+}
+task<std::string> take_elsewhere(coronet::receive_stream* incoming, int count) {
+    std::string all;
+    for (int i = 0; i < count; ++i) {
+        const auto piece = co_await incoming->next();
+        all += piece ? text_of(*piece) : "?";
+    }
+    co_return all;
+}
+
+TEST(
+    receive_stream_of_unix, that_kept_pieces_goes_on_in_another_scheduler_after_the_end_of_its_own
+) {
+    connected<unix_stream> pair;
+    receive_options narrow;
+    narrow.window = 4 * 2048;
+    auto incoming = pair.here.receive(narrow);
+    run(fill_the_window(&pair, &incoming), with_buffers(4, 8));
+    give(pair.there, "more");
+    EXPECT_EQ(run(take_elsewhere(&incoming, 5), with_buffers(4, 8)), "keptkeptkeptkeptmore");
+}
+
 struct beside_a_hoarder {
     std::size_t hoarded = 0;
     received all;

@@ -112,6 +112,30 @@ TYPED_TEST(send_queues, send_all_in_order_with_few_small_buffers) {
     EXPECT_EQ(run(echo_pattern(&pair, total), with_buffers(2, 256, 100)), all);
 }
 
+template <class Stream>
+task<std::string> send_nothing_and_something(connected<Stream>* pair) {
+    send_queue out{pair->here, 0}; // a limit of nothing is one piece at a time
+    received_buffer no_buffer;
+    const auto nothing = co_await out.send(std::move(no_buffer));
+    EXPECT_TRUE(nothing);
+    const auto empty = co_await out.send(bytes_of(""));
+    EXPECT_TRUE(empty);
+    EXPECT_EQ(out.size(), 0U);
+    co_await turns(2);
+    for (const std::string_view each : {"some", "thing"}) {
+        const auto taken = co_await out.send(bytes_of(each));
+        EXPECT_TRUE(taken);
+    }
+    const auto flushed = co_await out.flush();
+    EXPECT_TRUE(flushed);
+    co_return all_there(pair->there);
+}
+
+TYPED_TEST(send_queues, take_nothing_for_nothing_and_one_piece_whatever_the_limit) {
+    connected<TypeParam> pair;
+    EXPECT_EQ(run(send_nothing_and_something(&pair), quiet()), "something");
+}
+
 // ---- one turn, one send ----
 
 template <class Stream>
@@ -298,6 +322,27 @@ TYPED_TEST(send_queues, tell_that_their_stream_was_closed) {
     const auto told = run(queue_on_a_closed_stream(&pair), quiet());
     EXPECT_TRUE(told == std::errc::bad_file_descriptor || told == std::errc::operation_canceled)
         << told;
+}
+
+template <class Stream>
+task<std::error_code> queue_in_a_stopped_branch(send_queue* out) {
+    const auto taken = co_await out->send(bytes_of("refused"));
+    co_return taken.error();
+}
+template <class Stream>
+task<std::error_code> queue_after_a_stop(connected<Stream>* pair) {
+    send_queue out{pair->here};
+    inplace_stop_source stop;
+    auto sending = queue_in_a_stopped_branch<Stream>(&out);
+    stop.request_stop();
+    const auto told = co_await with_stop(stop.get_token(), std::move(sending));
+    EXPECT_EQ(out.size(), 0U);
+    co_return told;
+}
+
+TYPED_TEST(send_queues, take_nothing_in_a_branch_that_was_stopped) {
+    connected<TypeParam> pair;
+    EXPECT_EQ(run(queue_after_a_stop(&pair), quiet()), std::errc::operation_canceled);
 }
 
 task<void> send_lines(send_queue* out, int which) {

@@ -16,6 +16,7 @@
 
 #include <cerrno>
 #include <coroutine>
+#include <cstdint>
 #include <utility>
 
 namespace coronet {
@@ -91,6 +92,9 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(fd_); }
     [[nodiscard]] int native_handle() const noexcept { return fd_.get(); }
+    /// Another one whenever this object holds another descriptor, or none, also if the number is
+    /// the same: for streams that were made for one and rest.
+    [[nodiscard]] std::uint32_t generation() const noexcept { return generation_; }
     /// Gives the descriptor up. Nothing may be in flight on it.
     [[nodiscard]] unique_fd release() noexcept;
 
@@ -117,6 +121,7 @@ private:
     void all_ended() noexcept;
 
     unique_fd fd_;
+    std::uint32_t generation_ = 0;
     detail::on_descriptor* in_flight_ = nullptr;
     detail::closer* closers_ = nullptr;
     bool being_closed_ = false;

@@ -46,7 +46,7 @@ struct send_piece {
 class send_operation final : public operation, private may_outlive_descriptor {
 public:
     /// One for `queue`, which has something to say on `on`. Throws std::bad_alloc.
-    [[nodiscard]] static send_operation& make(send_queue& queue, descriptor& on);
+    [[nodiscard]] static send_operation& make(send_queue& queue, descriptor& on, scheduler& here);
 
     /// Adds to what is sent.
     void add(received_buffer&& lent);
@@ -61,7 +61,7 @@ private:
     enum class state : std::uint8_t { gathering, sending, abandoned };
     struct parts; // of one sendmsg
 
-    send_operation(send_queue& queue, descriptor& on) noexcept;
+    send_operation(send_queue& queue, descriptor& on, scheduler& here) noexcept;
     ~send_operation() = default;
 
     void run() noexcept override; // the turn ends
@@ -79,7 +79,9 @@ private:
     [[nodiscard]] parts* gather() noexcept;
 
     send_queue* queue_; // null: it is gone
+    scheduler* here_;
     int fd_;
+    std::uint32_t generation_; // of its socket, when it was made
     state state_ = state::gathering;
     send_piece* first_ = nullptr;
     send_piece* last_ = nullptr;
