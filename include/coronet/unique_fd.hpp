@@ -4,11 +4,10 @@
 // descriptor any more.
 #pragma once
 
+#include <coronet/detail/checkers.hpp>
 #include <coronet/detail/closed_descriptors.hpp>
 
 #include <utility>
-
-#include <unistd.h>
 
 namespace coronet {
 
@@ -29,7 +28,7 @@ public:
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     void reset(int fd = -1) noexcept {
         if (fd_ >= 0) {
-            ::close(fd_);
+            detail::close_descriptor(fd_);
             detail::closed_descriptors::note(fd_);
         }
         fd_ = fd;
