@@ -17,7 +17,6 @@
 
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -174,16 +173,16 @@ TEST(buffer_pool, grows_for_those_who_starve_and_parks_them_at_its_maximum) {
     const pool_of test{1, 2};
     test.inside([&] {
         starving first, second;
-        std::optional one{test.arrive(0)};
+        auto one = test.arrive(0);
         EXPECT_TRUE(test.pool->find_more(first));
         EXPECT_EQ(test.pool->block_count(), 2u);
-        std::optional two{test.arrive(1)};
+        auto two = test.arrive(1);
         EXPECT_FALSE(test.pool->find_more(first));
         EXPECT_FALSE(test.pool->find_more(second));
-        two.reset(); // one block: one goes on
+        two = {}; // one block: one goes on
         EXPECT_EQ(first.told, 1);
         EXPECT_EQ(second.told, 0);
-        one.reset(); // the other is not left behind
+        one = {}; // the other is not left behind
         EXPECT_EQ(second.told, 1);
         EXPECT_EQ(first.told, 1);
     });
@@ -204,11 +203,11 @@ TEST(buffer_pool, forgets_one_that_is_parked) {
     const pool_of test{1, 1};
     test.inside([&] {
         starving first, second;
-        std::optional one{test.arrive(0)};
+        auto one = test.arrive(0);
         EXPECT_FALSE(test.pool->find_more(first));
         EXPECT_FALSE(test.pool->find_more(second));
         test.pool->forget(first);
-        one.reset();
+        one = {};
         EXPECT_EQ(first.told, 0);
         EXPECT_EQ(second.told, 1);
     });
@@ -232,12 +231,12 @@ TEST(buffer_pool, takes_pieces_home_from_other_threads) {
 TEST(buffer_pool, feeds_the_parked_with_what_comes_home_from_elsewhere) {
     const pool_of test{1, 1};
     starving parked;
-    std::optional<received_buffer> piece;
+    received_buffer piece;
     test.inside([&] {
         piece = test.arrive(0);
         EXPECT_FALSE(test.pool->find_more(parked));
     });
-    std::jthread{[&] { piece.reset(); }}.join();
+    std::jthread{[&] { piece = {}; }}.join();
     EXPECT_EQ(parked.told, 0);
     test.turn();
     EXPECT_EQ(parked.told, 1);
@@ -269,18 +268,18 @@ TEST(buffer_pool, lives_until_the_last_piece_is_home) {
 
 TEST(buffer_pool, is_left_alone_by_a_forked_child) {
     const pool_of test{1, 1};
-    std::optional<received_buffer> piece;
+    received_buffer piece;
     test.inside([&] { piece = test.arrive(0); });
     EXPECT_EQ(
         coronet::test::in_a_child([&] {
-            piece.reset();
+            piece = {};
             return 0;
         }),
         0
     );
     test.turn();
     EXPECT_EQ(test.pool->available(), 0u);
-    test.inside([&] { piece.reset(); });
+    test.inside([&] { piece = {}; });
     EXPECT_EQ(test.pool->available(), 1u);
 }
 
@@ -293,7 +292,7 @@ using coronet::test::script;
 TEST(buffer_pool, sends_a_block_home_once_for_all_pieces_that_other_threads_give_back) {
     constexpr std::uint32_t more_room = 1U << 4;
     const pool_of test{1, 1};
-    std::optional<received_buffer> first, second;
+    received_buffer first, second;
     test.inside([&] {
         const auto a = test.pool->arrived(IORING_CQE_F_BUFFER | more_room, 10);
         const auto b = test.pool->arrived(IORING_CQE_F_BUFFER, 10);
@@ -302,9 +301,9 @@ TEST(buffer_pool, sends_a_block_home_once_for_all_pieces_that_other_threads_give
     });
     script play;
     auto& telling = play.hold(point::buffer_returning);
-    std::jthread one{[&] { first.reset(); }};
+    std::jthread one{[&] { first = {}; }};
     telling.wait();
-    std::jthread{[&] { second.reset(); }}.join();
+    std::jthread{[&] { second = {}; }}.join();
     telling.release();
     one.join();
     test.turn();
@@ -314,21 +313,21 @@ TEST(buffer_pool, sends_a_block_home_once_for_all_pieces_that_other_threads_give
 /// The loop ends while a piece is about to be sent home: whoever comes last frees the pool.
 TEST(buffer_pool, is_freed_once_when_its_end_meets_a_piece_on_its_way_home) {
     auto test = std::make_unique<pool_of>(2, 2);
-    std::optional<received_buffer> first, second;
+    received_buffer first, second;
     test->inside([&] {
         first = test->arrive(0);
         second = test->arrive(1);
     });
     script play;
     auto& telling = play.hold(point::buffer_returning);
-    std::jthread one{[&] { first.reset(); }};
+    std::jthread one{[&] { first = {}; }};
     telling.wait();
     test.reset();
     telling.release();
     one.join();
     const auto* const last = second->data();
     EXPECT_TRUE(is_mapped(last));
-    second.reset();
+    second = {};
     EXPECT_FALSE(is_mapped(last));
 }
 
