@@ -4,10 +4,11 @@
 // descriptor any more.
 #pragma once
 
-#include <coronet/detail/checkers.hpp>
 #include <coronet/detail/closed_descriptors.hpp>
 
 #include <utility>
+
+#include <unistd.h>
 
 namespace coronet {
 
@@ -28,7 +29,7 @@ public:
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     void reset(int fd = -1) noexcept {
         if (fd_ >= 0) {
-            detail::close_descriptor(fd_);
+            ::close(fd_);
             detail::closed_descriptors::note(fd_);
         }
         fd_ = fd;

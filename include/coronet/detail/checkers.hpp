@@ -23,25 +23,12 @@
 #endif
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
-#include <sys/syscall.h>
 #endif
-#include <unistd.h>
 #ifdef CORONET_VALGRIND
 #include <valgrind/memcheck.h>
 #endif
 
 namespace coronet::detail {
-
-/// close(2). Most descriptors are opened and closed by the kernel where ThreadSanitizer does not
-/// see it: a number that has come back would be the old file to it, used by two threads. So it is
-/// shown no close at all.
-inline void close_descriptor(int fd) noexcept {
-#ifdef __SANITIZE_THREAD__
-    ::syscall(SYS_close, fd);
-#else
-    ::close(fd);
-#endif
-}
 
 #ifdef __SANITIZE_THREAD__
 inline void happens_before(void* object) noexcept {
