@@ -160,7 +160,6 @@ public:
     [[nodiscard]] bool is_left() noexcept {
         return owner_.load(std::memory_order_relaxed) == nobody();
     }
-    [[nodiscard]] bool incremental() const noexcept { return incremental_; }
 
     /// Blocks that nobody holds a piece of, as far as the owner has been told.
     [[nodiscard]] std::size_t available() const noexcept { return available_; }

@@ -67,7 +67,8 @@ task<void> one_read(two_reads* all, std::size_t which) {
     std::array<std::byte, 1> room{};
     all->places[which] = room.data();
     ++all->begun;
-    auto got = co_await async::read(all->pipes[which].reader.get(), room);
+    const int from = all->pipes[which].reader.get();
+    const auto got = co_await async::read(from, room);
     all->got[which] = got;
     ++all->ended;
 }

@@ -162,14 +162,20 @@ private:
     std::map<std::size_t, time_point> deadlines_;
 };
 
+/// Each tells its number when it expires.
+std::deque<alarm> alarms_that_tell(std::vector<std::size_t>& expired, std::size_t count) {
+    std::deque<alarm> alarms;
+    for (std::size_t n = 0; n < count; ++n)
+        alarms.emplace_back([&expired, n] { expired.push_back(n); });
+    return alarms;
+}
+
 TEST(timer_queue, agrees_with_a_simple_model_over_100000_random_steps) {
     constexpr std::size_t count = 100;
     timer_queue timers;
     reference_model model;
     std::vector<std::size_t> expired;
-    std::deque<alarm> alarms;
-    for (std::size_t n = 0; n < count; ++n)
-        alarms.emplace_back([&expired, n] { expired.push_back(n); });
+    std::deque<alarm> alarms = alarms_that_tell(expired, count);
 
     std::minstd_rand random{20};
     time_point now = start;
@@ -246,9 +252,7 @@ TEST(timer_queue, agrees_with_a_simple_model_over_weeks) {
     timer_queue timers;
     reference_model model;
     std::vector<std::size_t> expired;
-    std::deque<alarm> alarms;
-    for (std::size_t n = 0; n < count; ++n)
-        alarms.emplace_back([&expired, n] { expired.push_back(n); });
+    std::deque<alarm> alarms = alarms_that_tell(expired, count);
 
     std::minstd_rand random{21};
     time_point now = start;

@@ -329,7 +329,9 @@ task<void> transfer_beside_others(
     std::vector<std::unique_ptr<connected<Stream>>>* pairs, std::vector<received>* results,
     std::size_t total, std::size_t which
 ) {
-    (*results)[which] = co_await transfer_pattern((*pairs)[which].get(), total);
+    connected<Stream>* const pair = pairs->at(which).get();
+    const auto result = co_await transfer_pattern(pair, total);
+    results->at(which) = result;
 }
 template <class Stream>
 task<void> transfer_all(

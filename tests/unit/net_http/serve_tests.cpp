@@ -173,9 +173,10 @@ task<bool> end_those_that_wait(scope children, service* shared) {
     const bool seen = co_await ask(&clients[0], get); // what came before this has been looked at
     shared->end_idle_connections();
     std::array<std::byte, 64> room;
-    for (int i : {0, 1}) {
-        const auto count =
-            co_await clients[static_cast<std::size_t>(i)].read_some(std::span<std::byte>(room));
+    const std::span<std::byte> all_of_it{room};
+    for (const std::size_t i : {0U, 1U}) {
+        unix_stream& client = clients[i];
+        const auto count = co_await client.read_some(all_of_it);
         if (!count || *count != 0) co_return false;
     }
     const bool went_on = co_await ask(&clients[2], get.substr(5));

@@ -2,7 +2,7 @@
 //
 // An open connection in its steady state takes nothing from the heap: neither for its operations,
 // nor for tasks that it awaits, nor for time limits, nor for going to another scheduler and back.
-#include "allocation_count.hpp"
+#include "round_trips.hpp"
 
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/schedule.hpp>
@@ -22,10 +22,7 @@ namespace coronet {
 namespace {
 
 using namespace std::chrono_literals;
-using test::allocation_count;
-
-constexpr int warm_up = 200;
-constexpr int rounds = 10'000;
+using namespace test;
 
 TEST(allocation_count, sees_allocations) {
     const auto before = allocation_count();
@@ -33,8 +30,6 @@ TEST(allocation_count, sees_allocations) {
     delete seen;
     EXPECT_EQ(allocation_count() - before, 1u);
 }
-
-using message = std::array<std::byte, 64>;
 
 task<transfer> echo_once(unix_stream* peer, message* buffer) {
     const auto received = co_await with_timeout(10s, peer->read_exactly(*buffer));
@@ -54,28 +49,12 @@ task<bool> round_trip(unix_stream* peer, message* buffer) {
     const auto received = co_await peer->read_exactly(*buffer);
     co_return sent&& received;
 }
-task<std::size_t> allocations_of_round_trips(unix_stream* peer) {
-    message buffer{};
-    std::size_t before = 0;
-    for (int i = 0; i < warm_up + rounds; ++i) {
-        if (i == warm_up) before = allocation_count();
-        const bool done = co_await round_trip(peer, &buffer);
-        if (!done) co_return std::size_t{999'999};
-    }
-    const std::size_t made = allocation_count() - before;
-    const auto finished = co_await peer->shutdown(shutdown_of::sending);
-    static_cast<void>(finished);
-    co_return made;
-}
-task<std::size_t> both_ends(unix_stream* client, unix_stream* server) {
-    const auto both = co_await when_all(allocations_of_round_trips(client), echo(server));
-    co_return std::get<0>(both);
-}
 
 TEST(steady_state, of_an_echo_connection_allocates_nothing) {
     auto pair = unix_stream::pair();
     ASSERT_TRUE(pair);
-    EXPECT_EQ(run(both_ends(&pair->first, &pair->second)), 0u);
+    auto served = echo(&pair->second);
+    EXPECT_EQ(run(allocations_of_both(round_trip, std::move(served), &pair->first)), 0u);
 }
 
 // ---- structured concurrency ----
