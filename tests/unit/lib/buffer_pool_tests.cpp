@@ -296,8 +296,8 @@ TEST(buffer_pool, sends_a_block_home_once_for_all_pieces_that_other_threads_give
     test.inside([&] {
         const auto a = test.pool->arrived(IORING_CQE_F_BUFFER | more_room, 10);
         const auto b = test.pool->arrived(IORING_CQE_F_BUFFER, 10);
-        first.emplace(a.data, a.size, a.block);
-        second.emplace(b.data, b.size, b.block);
+        first = {a.data, a.size, a.block};
+        second = {b.data, b.size, b.block};
     });
     script play;
     auto& telling = play.hold(point::buffer_returning);
@@ -325,7 +325,7 @@ TEST(buffer_pool, is_freed_once_when_its_end_meets_a_piece_on_its_way_home) {
     test.reset();
     telling.release();
     one.join();
-    const auto* const last = second->data();
+    const auto* const last = second.data();
     EXPECT_TRUE(is_mapped(last));
     second = {};
     EXPECT_FALSE(is_mapped(last));
