@@ -1,13 +1,50 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <coronet/coro/detail/branch.hpp>
+#include <coronet/coro/detail/frame_cache.hpp>
 #include <coronet/coro/detail/group.hpp>
 #include <coronet/coro/detail/promise.hpp>
 #include <coronet/detail/cancel_batch.hpp>
 #include <coronet/detail/hooks.hpp>
+#include <coronet/result.hpp>
 
+#include <new>
 #include <utility>
 
 namespace coronet::detail {
+
+/// Made before a branch leaves home for the first time, and there until it ends.
+struct branch::journey final : resident {
+    struct stop_message final : work {
+        explicit stop_message(branch& asked) noexcept : asked_(asked) {}
+        void run() noexcept override { asked_.receive_stop(); }
+
+    private:
+        branch& asked_;
+    };
+
+    explicit journey(branch& travelling) noexcept : traveller(travelling), stop(travelling) {}
+
+    static void* operator new(std::size_t size, const std::nothrow_t&) noexcept try {
+        return allocate_frame(size);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+    static void operator delete(void* freed) noexcept { free_frame(freed); }
+    static void operator delete(void* freed, const std::nothrow_t&) noexcept { free_frame(freed); }
+
+    /// The scheduler where it is ends.
+    void cancel_all() noexcept override { traveller.stop_here(); }
+
+    branch& traveller;
+    scheduler* target = nullptr; // where it is moving to
+
+    // A stop sent after the branch to another scheduler. It has arrived when that scheduler has
+    // dealt with it, or it is back home because the branch had left. The branch does not end
+    // before.
+    stop_message stop;
+    scheduler* stop_sent_to = nullptr;
+    std::atomic<bool> stop_arrived{true};
+};
 
 branch::branch(group& starter) noexcept : group_(starter), where_(&starter.home()) {}
 
@@ -23,18 +60,17 @@ void branch::start(promise_base& root, std::coroutine_handle<> handle) noexcept 
     where().ready(*this);
 }
 
-bool branch::start_on(
-    scheduler& first, promise_base& root, std::coroutine_handle<> handle
-) noexcept {
+std::error_code
+branch::start_on(scheduler& first, promise_base& root, std::coroutine_handle<> handle) noexcept {
     if (&first == &group_.home()) {
         start(root, handle);
-        return true;
+        return {};
     }
     root.run_as_root_of(*this);
     group_.add(*this);
-    if (move_to(first, handle)) return true;
-    group_.branch_ended(*this);
-    return false;
+    const auto refused = move_to(first, handle);
+    if (refused) group_.branch_ended(*this);
+    return refused;
 }
 
 void branch::run() noexcept {
@@ -42,7 +78,7 @@ void branch::run() noexcept {
     case step::begin:
         break;
     case step::arrive:
-        settle(*target_);
+        settle(*journey_->target);
         clear_leaf();
         break;
     case step::come_home:
@@ -66,31 +102,39 @@ void branch::finish() noexcept {
 
 void branch::report_end() noexcept {
     ended_ = true;
-    if (stop_arrived_.load(std::memory_order_acquire)) group_.branch_ended(*this);
+    if (!journey_ || journey_->stop_arrived.load(std::memory_order_acquire))
+        group_.branch_ended(*this);
 }
 
 // ---- moving ----
 
-bool branch::move_to(scheduler& target, std::coroutine_handle<> leaf) noexcept {
+std::error_code branch::move_to(scheduler& target, std::coroutine_handle<> leaf) noexcept {
+    if (!prepare_to_leave()) return std::make_error_code(std::errc::not_enough_memory);
     scheduler& here = where();
     next_ = leaf;
     step_ = step::arrive;
-    target_ = &target;
+    journey_->target = &target;
     leave();
     const bool going_home = &target == &group_.home();
-    if (going_home ? target.post_internal(*this) : target.post(*this)) return true;
+    // Taken, it may be gone already: nothing of it is touched then.
+    if (going_home ? target.post_internal(*this) : target.post(*this)) return {};
     settle(here);
-    return false;
+    return errc::stopped;
+}
+
+bool branch::prepare_to_leave() noexcept {
+    if (!journey_) journey_.reset(new (std::nothrow) journey{*this});
+    return journey_ != nullptr;
 }
 
 void branch::leave() noexcept {
-    if (!at_home()) where().dismiss(*this);
+    if (!at_home()) where().dismiss(*journey_);
     where_.store(nullptr);
 }
 
 void branch::settle(scheduler& here) noexcept {
     where_.store(&here);
-    if (!at_home()) here.admit(*this);
+    if (!at_home()) here.admit(*journey_);
     if (stop_wanted_.load()) stopped_ = true;
 }
 
@@ -111,25 +155,27 @@ void branch::request_stop() noexcept {
             stop_here();
             return;
         }
-        stop_sent_to_ = at;
-        stop_arrived_.store(false, std::memory_order_relaxed);
-        if (at->post_internal(stop_message_)) return;
-        stop_arrived_.store(true, std::memory_order_relaxed);
+        journey& sent = *journey_;
+        sent.stop_sent_to = at;
+        sent.stop_arrived.store(false, std::memory_order_relaxed);
+        if (at->post_internal(sent.stop)) return;
+        sent.stop_arrived.store(true, std::memory_order_relaxed);
         // That scheduler has ended, so the branch has left it meanwhile: look again.
     }
 }
 
 void branch::receive_stop() noexcept {
     scheduler* home = &group_.home();
-    if (stop_sent_to_ != home && where_.load() == stop_sent_to_) {
+    journey& sent = *journey_;
+    if (sent.stop_sent_to != home && where_.load() == sent.stop_sent_to) {
         stop_here();
-        stop_arrived_.store(true, std::memory_order_release);
-    } else if (stop_sent_to_ != home) {
-        stop_sent_to_ = home; // the branch has left, and sees stop_wanted_ wherever it goes
-        const bool taken = home->post_internal(stop_message_);
+        sent.stop_arrived.store(true, std::memory_order_release);
+    } else if (sent.stop_sent_to != home) {
+        sent.stop_sent_to = home; // the branch has left, and sees stop_wanted_ wherever it goes
+        const bool taken = home->post_internal(sent.stop);
         CORONET_ASSERT(taken);
     } else {
-        stop_arrived_.store(true, std::memory_order_release);
+        sent.stop_arrived.store(true, std::memory_order_release);
         if (ended_) group_.branch_ended(*this);
     }
 }

@@ -10,10 +10,10 @@ bool move::depart() noexcept {
         return true;
     }
     const auto frame = waiter_.let_go(); // the branch resumes it when it has arrived
-    if (moving.move_to(target_, frame))
-        return true; // it may run there already: nothing of it is touched here
+    const auto refused = moving.move_to(target_, frame);
+    if (!refused) return true; // it may run there already: nothing of it is touched here
     moving.clear_leaf();
-    error_ = errc::stopped;
+    error_ = refused;
     return false;
 }
 

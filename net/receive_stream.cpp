@@ -18,7 +18,7 @@ void receive_operation::complete(std::int32_t res, std::uint32_t flags) noexcept
     if (res > 0 && waiting_ && !careful_) [[likely]] {
         receive_next& next = *std::exchange(waiting_, nullptr);
         next.put(pool_->arrived(flags, static_cast<std::uint32_t>(res)));
-        next.go_on(*here_);
+        next.go_on(*owner());
     } else if (res > 0) {
         give(brought(res, flags));
     } else if (flags & IORING_CQE_F_BUFFER) {
@@ -40,7 +40,7 @@ void receive_operation::give(const received_piece& piece) noexcept {
     } else if (waiting_) {
         receive_next& next = *std::exchange(waiting_, nullptr);
         next.put(piece);
-        next.go_on(*here_);
+        next.go_on(*owner());
     } else {
         keep(piece);
     }
@@ -118,7 +118,7 @@ void receive_operation::arm() noexcept {
         return spare ? receive_into(*spare) : starve();
     }
     state_ = state::armed;
-    here_->start(*this);
+    owner()->start(*this);
 }
 
 /// One piece.
@@ -126,7 +126,7 @@ void receive_operation::receive_into(receive_block& block) noexcept {
     careful_ = true;
     block_ = &block;
     state_ = state::armed;
-    here_->start(*this);
+    owner()->start(*this);
 }
 
 void receive_operation::starve() noexcept {
@@ -151,8 +151,8 @@ void receive_operation::tell(std::int32_t res) noexcept {
     end_ = res;
     if (!waiting_) return;
     receive_next& next = *std::exchange(waiting_, nullptr);
-    static_cast<void>(take(next, *here_));
-    next.go_on(*here_);
+    static_cast<void>(take(next, *owner()));
+    next.go_on(*owner());
 }
 
 // ---- what the stream asks for ----
@@ -182,18 +182,18 @@ bool receive_operation::take(receive_next& into, const scheduler& here) noexcept
 
 void receive_operation::wait(receive_next& next, scheduler& here) noexcept {
     CORONET_ASSERT(!waiting_);                                  // one next() at a time
-    CORONET_ASSERT(state_ == state::resting || here_ == &here); // moved with a request here
+    CORONET_ASSERT(state_ == state::resting || owner() == &here); // moved with a request here
     waiting_ = &next;
     if (state_ == state::starved) return pool_->is_waited_for(*this);
     if (state_ != state::resting) return;
-    here_ = &here;
+    set_owner(here);
     if (const std::int32_t error = find_pool(); error != 0) return tell(error);
     begin();
 }
 
 std::int32_t receive_operation::find_pool() noexcept {
     try {
-        pool_ = &here_->receive_buffers();
+        pool_ = &owner()->receive_buffers();
         return 0;
     } catch (const std::exception&) {
         return -ENOMEM;

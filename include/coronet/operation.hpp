@@ -95,6 +95,8 @@ protected:
 
     void set_res(std::int32_t res) noexcept { res_ = res; }
     [[nodiscard]] scheduler* owner() const noexcept { return scheduler_; }
+    /// For those who need it before start(), which sets it.
+    void set_owner(scheduler& here) noexcept { scheduler_ = &here; }
 
 private:
     friend class dispatcher;

@@ -10,6 +10,7 @@
 
 #include <coroutine>
 #include <functional>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -60,18 +61,18 @@ public:
     void await_suspend(std::coroutine_handle<P> frame) noexcept {
         open(frame.promise(), frame);
         hold();
-        refused_ = !child_.start_on(*this, target_);
+        refused_ = child_.start_on(*this, target_);
         release();
     }
     as_result<T> await_resume() {
-        if (refused_) return failed<as_result<T>>(errc::stopped);
+        if (refused_) return failed<as_result<T>>(refused_);
         return take_result(child_.result());
     }
 
 private:
     scheduler& target_;
     child<T> child_;
-    bool refused_ = false;
+    std::error_code refused_;
 };
 
 } // namespace detail
@@ -79,8 +80,8 @@ private:
 /// Continues this coroutine, and those that wait for it, on `target`. On the present scheduler it
 /// lets others run first.
 ///
-/// Errors: errc::stopped, still here, if `target` has been stopped; operation_canceled after a
-/// stop.
+/// Errors: errc::stopped, still here, if `target` has been stopped; not_enough_memory, still here;
+/// operation_canceled after a stop.
 /// Cancel: none; it arrives at once.
 /// Lifetime: `target` outlives the group (scope, time limit, run, ...) that this branch belongs to,
 /// also when the branch has left it again: a stop may still be on its way to where the branch was.
@@ -93,7 +94,8 @@ inline detail::move schedule_on(scheduler& target) noexcept {
 /// Runs the task `function(arguments...)` on `target` and resumes here when it has ended.
 ///
 /// Result: what the task gives; a task<T> gives result<T>.
-/// Errors: those of the task; errc::stopped, without having run it, if `target` has been stopped.
+/// Errors: those of the task; without having run it, errc::stopped if `target` has been stopped, or
+/// not_enough_memory.
 /// Cancel: cancels the task, there.
 /// Lifetime: `target` outlives the await.
 /// Thread: owner.

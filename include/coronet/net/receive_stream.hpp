@@ -84,7 +84,7 @@ public:
 
     /// Whether a next() has to wait for what comes, and something will.
     [[nodiscard]] bool is_bare(const scheduler& here) const noexcept {
-        return state_ == state::armed && first_ == kept_piece::none && !waiting_ && here_ == &here;
+        return state_ == state::armed && first_ == kept_piece::none && !waiting_ && owner() == &here;
     }
     /// False: there is nothing yet.
     [[nodiscard]] bool take(receive_next& into, const scheduler& here) noexcept;
@@ -147,7 +147,6 @@ private:
     std::uint32_t generation_; // of its socket, when it was made
     receive_next* waiting_ = nullptr;
     buffer_pool* pool_ = nullptr;    // of the scheduler
-    scheduler* here_ = nullptr;      // where it was armed
     receive_block* block_ = nullptr; // where it receives into; where the pool offers none
 };
 

@@ -21,6 +21,8 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <memory>
+#include <system_error>
 #include <utility>
 
 namespace coronet::detail {
@@ -28,7 +30,7 @@ namespace coronet::detail {
 class group;
 class promise_base;
 
-class branch : public work, public resident, public list_hook<group> {
+class branch : public work, public list_hook<group> {
 public:
     explicit branch(group& starter) noexcept;
     branch(const branch&) = delete;
@@ -38,8 +40,8 @@ public:
 
     /// Makes `root` this branch's first frame and has it run soon, at home.
     void start(promise_base& root, std::coroutine_handle<> handle) noexcept;
-    /// The same on another scheduler. False, and not started, if that one has been stopped.
-    [[nodiscard]] bool
+    /// The same on another scheduler. An error, and not started, as move_to().
+    [[nodiscard]] std::error_code
     start_on(scheduler& first, promise_base& root, std::coroutine_handle<> handle) noexcept;
 
     // ---- on the scheduler where the branch is ----
@@ -76,9 +78,9 @@ public:
         return stop_source_.get_token();
     }
 
-    /// The suspended leaf continues on `target`. False, and still suspended, if that one has been
-    /// stopped.
-    [[nodiscard]] bool move_to(scheduler& target, std::coroutine_handle<> leaf) noexcept;
+    /// The suspended leaf continues on `target`. Still suspended here: errc::stopped, if that one
+    /// has been; not_enough_memory.
+    [[nodiscard]] std::error_code move_to(scheduler& target, std::coroutine_handle<> leaf) noexcept;
 
     // ---- at home ----
 
@@ -94,14 +96,10 @@ private:
         std::coroutine_handle<> next;
         bool ended = false;
     };
-    struct stop_message final : work {
-        explicit stop_message(branch& asked) noexcept : target(asked) {}
-        void run() noexcept override { target.receive_stop(); }
-        branch& target;
-    };
+    struct journey;
 
     void run() noexcept override;
-    void cancel_all() noexcept override { stop_here(); }
+    [[nodiscard]] bool prepare_to_leave() noexcept;
     void leave() noexcept;
     void settle(scheduler& here) noexcept;
     void finish() noexcept;
@@ -114,7 +112,6 @@ private:
     loop* running_ = nullptr;
     promise_base* leaf_ = nullptr;
     std::coroutine_handle<> next_; // what run() resumes
-    scheduler* target_ = nullptr;  // where it is moving to
     step step_ = step::begin;
     bool stopped_ = false;
     bool ended_ = false; // home's: the root has ended, and the branch is at home
@@ -127,12 +124,7 @@ private:
     std::atomic<scheduler*> where_;
     std::atomic<bool> stop_wanted_{false};
 
-    // A stop sent after the branch to another scheduler. It has arrived when that scheduler has
-    // dealt with it, or it is back home because the branch had left. The branch does not end
-    // before.
-    stop_message stop_message_{*this};
-    scheduler* stop_sent_to_ = nullptr;
-    std::atomic<bool> stop_arrived_{true};
+    std::unique_ptr<journey> journey_; // what only a branch needs that leaves home: most never do
 };
 
 } // namespace coronet::detail

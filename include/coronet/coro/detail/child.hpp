@@ -28,13 +28,13 @@ public:
         const auto frame = job_.begin(outcome_);
         line_->start(frame.promise(), frame);
     }
-    /// The same on another scheduler. False, and it will never run, if that one has been stopped.
-    [[nodiscard]] bool start_on(group& starter, scheduler& first) noexcept {
+    /// The same on another scheduler. An error (see branch::move_to): it will never run.
+    [[nodiscard]] std::error_code start_on(group& starter, scheduler& first) noexcept {
         line_.emplace(starter);
         const auto frame = job_.begin(outcome_);
-        if (line_->start_on(first, frame.promise(), frame)) return true;
-        frame.destroy();
-        return false;
+        const auto refused = line_->start_on(first, frame.promise(), frame);
+        if (refused) frame.destroy();
+        return refused;
     }
 
     [[nodiscard]] bool is(const branch& line) const noexcept { return line_ && &*line_ == &line; }
