@@ -181,7 +181,7 @@ bool receive_operation::take(receive_next& into, const scheduler& here) noexcept
 }
 
 void receive_operation::wait(receive_next& next, scheduler& here) noexcept {
-    CORONET_ASSERT(!waiting_);                                  // one next() at a time
+    CORONET_ASSERT(!waiting_);                                    // one next() at a time
     CORONET_ASSERT(state_ == state::resting || owner() == &here); // moved with a request here
     waiting_ = &next;
     if (state_ == state::starved) return pool_->is_waited_for(*this);
