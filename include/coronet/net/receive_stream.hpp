@@ -84,7 +84,8 @@ public:
 
     /// Whether a next() has to wait for what comes, and something will.
     [[nodiscard]] bool is_bare(const scheduler& here) const noexcept {
-        return state_ == state::armed && first_ == kept_piece::none && !waiting_ && owner() == &here;
+        return state_ == state::armed && first_ == kept_piece::none && !waiting_ &&
+               owner() == &here;
     }
     /// False: there is nothing yet.
     [[nodiscard]] bool take(receive_next& into, const scheduler& here) noexcept;
