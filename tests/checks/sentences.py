@@ -16,7 +16,7 @@ from sources import ROOT, pages, report  # noqa: E402
 
 PROMISE = re.compile(r"^- \*\*([A-Z]+\d+[a-z]?)\.\*\*", re.MULTILINE)
 # Other letters are none of promises: a test may be named after a fact about the kernel (F6), say.
-NAMED = re.compile(r"(?:\w+\.)?([LCDXWIK]\d+[a-z]?)_")
+NAMED = re.compile(r"(?:\w+\.)?([LCDXWIKR]\d+[a-z]?)_")
 
 
 def promises_in(texts):

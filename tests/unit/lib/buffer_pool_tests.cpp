@@ -169,7 +169,7 @@ TEST(buffer_pool, lends_whole_blocks_where_rings_are_unknown) {
 
 // ---- starvation ----
 
-TEST(buffer_pool, grows_for_those_who_starve_and_parks_them_at_its_maximum) {
+TEST(buffer_pool, R5_grows_for_those_who_starve_and_parks_them_at_its_maximum) {
     const pool_of test{1, 2};
     test.inside([&] {
         starving first, second;
@@ -188,7 +188,7 @@ TEST(buffer_pool, grows_for_those_who_starve_and_parks_them_at_its_maximum) {
     });
 }
 
-TEST(buffer_pool, grows_by_as_many_as_starve_in_one_turn) {
+TEST(buffer_pool, R5_grows_by_as_many_as_starve_in_one_turn) {
     const pool_of test{1, 256};
     test.inside([&] {
         starving many;
@@ -215,7 +215,7 @@ TEST(buffer_pool, forgets_one_that_is_parked) {
 
 // ---- other threads ----
 
-TEST(buffer_pool, takes_pieces_home_from_other_threads) {
+TEST(buffer_pool, R6_takes_pieces_home_from_other_threads) {
     const pool_of test{4, 4};
     std::vector<received_buffer> pieces;
     test.inside([&] {
@@ -242,7 +242,7 @@ TEST(buffer_pool, feeds_the_parked_with_what_comes_home_from_elsewhere) {
     EXPECT_EQ(parked.told, 1);
 }
 
-TEST(buffer_pool, lives_until_the_last_piece_is_home) {
+TEST(buffer_pool, R7_lives_until_the_last_piece_is_home) {
     auto test = std::make_unique<pool_of>(4, 4);
     std::vector<received_buffer> pieces;
     test->inside([&] {
@@ -289,7 +289,7 @@ using coronet::test::point;
 using coronet::test::script;
 
 /// Two pieces of one block come home from two threads, the second while the first is about to tell.
-TEST(buffer_pool, sends_a_block_home_once_for_all_pieces_that_other_threads_give_back) {
+TEST(buffer_pool, R6_sends_a_block_home_once_for_all_pieces_that_other_threads_give_back) {
     constexpr std::uint32_t more_room = 1U << 4;
     const pool_of test{1, 1};
     received_buffer first, second;
@@ -311,7 +311,7 @@ TEST(buffer_pool, sends_a_block_home_once_for_all_pieces_that_other_threads_give
 }
 
 /// The loop ends while a piece is about to be sent home: whoever comes last frees the pool.
-TEST(buffer_pool, is_freed_once_when_its_end_meets_a_piece_on_its_way_home) {
+TEST(buffer_pool, R7_is_freed_once_when_its_end_meets_a_piece_on_its_way_home) {
     auto test = std::make_unique<pool_of>(2, 2);
     received_buffer first, second;
     test->inside([&] {

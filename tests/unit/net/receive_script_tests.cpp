@@ -63,7 +63,7 @@ TEST_F(scripted_receive, gives_pieces_in_order_by_one_request_and_then_the_error
     EXPECT_EQ(requests(), 1u);
 }
 
-TEST_F(scripted_receive, goes_on_when_the_kernel_has_ended_the_request_without_an_error) {
+TEST_F(scripted_receive, R1_goes_on_when_the_kernel_has_ended_the_request_without_an_error) {
     receives().first(1).complete(2).after(10ms); // no F_MORE
     receives().first(3).complete(0);
     auto incoming = peer.receive();
@@ -73,7 +73,7 @@ TEST_F(scripted_receive, goes_on_when_the_kernel_has_ended_the_request_without_a
     EXPECT_EQ(finish(read(&incoming, 2)), (strings{"345", ""}));
 }
 
-TEST_F(scripted_receive, asks_for_one_piece_at_a_time_where_multishot_is_unknown) {
+TEST_F(scripted_receive, R8_asks_for_one_piece_at_a_time_where_multishot_is_unknown) {
     receives().complete(-EINVAL);
     receives().complete(2);
     receives().complete(3);
@@ -91,7 +91,7 @@ TEST_F(scripted_receive, tells_what_is_refused_again) {
     EXPECT_EQ(finish(read(&incoming, 1)), strings{words(std::errc::invalid_argument)});
 }
 
-TEST_F(scripted_receive, takes_a_block_itself_where_rings_of_buffers_are_unknown) {
+TEST_F(scripted_receive, R8_takes_a_block_itself_where_rings_of_buffers_are_unknown) {
     script.know_no_buffers();
     receives().complete(2);
     receives().complete(3);
@@ -107,7 +107,7 @@ TEST_F(scripted_receive, takes_a_block_itself_where_rings_of_buffers_are_unknown
 
 // ---- want of buffers ----
 
-TEST_F(scripted_receive, that_finds_no_buffer_asks_again_at_once_when_there_are_some) {
+TEST_F(scripted_receive, R5_that_finds_no_buffer_asks_again_at_once_when_there_are_some) {
     receives().complete(-ENOBUFS);
     receives().complete(-ENOBUFS);
     receives().first(2).complete(0);
@@ -125,7 +125,7 @@ receive_options three_blocks() {
     return options;
 }
 
-TEST_F(scripted_receive, pauses_when_its_window_is_full_and_goes_on_at_half) {
+TEST_F(scripted_receive, R2_pauses_when_its_window_is_full_and_goes_on_at_half) {
     auto& held = receives();
     held.first(1).first(1).first(1).first(1).never();
     receives().first(1).complete(0);
@@ -149,7 +149,7 @@ TEST_F(scripted_receive, pauses_when_its_window_is_full_and_goes_on_at_half) {
     EXPECT_EQ(seen, expected);
 }
 
-TEST_F(scripted_receive, that_pauses_gives_what_comes_with_the_end_of_its_request) {
+TEST_F(scripted_receive, R2_that_pauses_gives_what_comes_with_the_end_of_its_request) {
     receives().first(1).first(1).first(1).first(1).cancel_answered(0, 2);
     receives().complete(0);
     auto incoming = peer.receive(three_blocks());
@@ -160,7 +160,7 @@ TEST_F(scripted_receive, that_pauses_gives_what_comes_with_the_end_of_its_reques
     EXPECT_EQ(seen, (strings{"0", "1", "2", "3", "45", ""}));
 }
 
-TEST_F(scripted_receive, that_pauses_tells_the_end_that_comes_instead) {
+TEST_F(scripted_receive, R2_that_pauses_tells_the_end_that_comes_instead) {
     receives().first(1).first(1).first(1).first(1).cancel_answered(0, 0);
     auto incoming = peer.receive(three_blocks());
     strings seen = finish(read(&incoming, 1));
@@ -171,7 +171,7 @@ TEST_F(scripted_receive, that_pauses_tells_the_end_that_comes_instead) {
     EXPECT_EQ(requests(), 1u);
 }
 
-TEST_F(scripted_receive, that_is_cancelled_while_it_pauses_tells_that_once) {
+TEST_F(scripted_receive, R3_that_is_cancelled_while_it_pauses_tells_that_once) {
     receives().first(1).first(1).first(1).first(1).cancel_ignored(-EALREADY);
     receives().complete(0);
     auto incoming = peer.receive(three_blocks());
@@ -196,7 +196,7 @@ TEST_F(scripted_receive, that_is_cancelled_gives_what_comes_before_its_end) {
     EXPECT_EQ(seen, (strings{"0", "12", words(std::errc::operation_canceled)}));
 }
 
-TEST_F(scripted_receive, that_is_dropped_gives_back_what_arrives_late) {
+TEST_F(scripted_receive, R4_that_is_dropped_gives_back_what_arrives_late) {
     receives().first(1).first(1).cancel_ignored(-EALREADY).cancel_answered(0, 2);
     {
         auto incoming = peer.receive();
@@ -209,7 +209,7 @@ TEST_F(scripted_receive, that_is_dropped_gives_back_what_arrives_late) {
     EXPECT_EQ(pool().available(), pool().block_count());
 }
 
-TEST_F(scripted_receive, that_is_dropped_holds_its_socket_open_until_the_request_has_ended) {
+TEST_F(scripted_receive, R4_that_is_dropped_holds_its_socket_open_until_the_request_has_ended) {
     receives().first(1).cancel_ignored(-EALREADY);
     const int number = peer.native_handle();
     {

@@ -645,7 +645,7 @@ task<std::error_code> close_a_starved_one(connected<unix_stream>* pair) {
     co_return std::get<0>(both);
 }
 
-TEST(receive_stream_of_unix, that_starves_ends_when_its_socket_is_closed) {
+TEST(receive_stream_of_unix, R5_that_starves_ends_when_its_socket_is_closed) {
     connected<unix_stream> pair;
     EXPECT_EQ(run(close_a_starved_one(&pair), with_buffers(4, 4)), std::errc::operation_canceled);
 }
