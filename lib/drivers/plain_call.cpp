@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace coronet::plain_call {
 
@@ -152,7 +153,7 @@ std::int32_t perform(const io_uring_sqe& e, const progress& so_far) noexcept {
     case IORING_OP_SOCKET:
         return static_cast<std::int32_t>(called(SYS_socket, e.fd, e.off, e.len));
     case IORING_OP_CLOSE:
-        return ::syscall(SYS_close, e.fd) == 0 ? 0 : -errno; // once: also when interrupted
+        return ::close(e.fd) == 0 ? 0 : -errno; // once: also when interrupted
     case IORING_OP_FSYNC:
         return static_cast<std::int32_t>(synced(e));
     case IORING_OP_FALLOCATE:

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 namespace coronet::plain_call {
 
@@ -186,7 +187,7 @@ bool may_wait_in_close(int fd) noexcept {
 
 outcome attempt_close(const io_uring_sqe& entry) noexcept {
     if (may_wait_in_close(entry.fd)) return {verdict::on_a_worker};
-    return ended(::syscall(SYS_close, entry.fd) == 0 ? 0 : -errno); // once: also when interrupted
+    return ended(::close(entry.fd) == 0 ? 0 : -errno); // once: also when interrupted
 }
 
 } // namespace coronet::plain_call
