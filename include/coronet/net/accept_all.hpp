@@ -35,7 +35,7 @@ void spawn_or_close(
 /// comes free (accept_backoff); connections wait in the backlog meanwhile.
 ///
 /// Result: why it has ended: std::errc::operation_canceled; bad_file_descriptor or invalid_argument
-/// when the listener has been closed or shut down.
+/// when the listener has been closed or shut down; errc::closed of a listener_share.
 /// Cancel: total: connections that were not accepted stay in the backlog; the children go on.
 /// Lifetime: the listener outlives the await. Function and arguments are copied for each
 /// connection.
