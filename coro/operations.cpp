@@ -161,9 +161,11 @@ void close::complete(std::int32_t res, std::uint32_t flags) noexcept {
 result<void> close::await_resume() noexcept {
     if (!fd_) return nothing();
     // A stop, or a kernel without a thread to spare or to submit, left it open.
-    coronet::detail::closed_descriptors::note(fd_.get());
-    if (::close(fd_.release()) == 0) return {};
-    return std::error_code{errno, std::generic_category()};
+    const int fd = fd_.release();
+    const int error = ::close(fd) == 0 ? 0 : errno;
+    coronet::detail::closed_descriptors::note(fd);
+    if (error == 0) return {};
+    return std::error_code{error, std::generic_category()};
 }
 
 void poll::prepare(io_uring_sqe& sqe) noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "log.hpp"
 
+#include <coronet/detail/warn.hpp>
+
 #include <spdlog/spdlog.h>
 
 namespace coronet::log {
@@ -16,3 +18,7 @@ void warn(std::string_view message) noexcept {
 }
 
 } // namespace coronet::log
+
+void coronet::detail::warn(std::string_view message) noexcept {
+    log::warn(message);
+}

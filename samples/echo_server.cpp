@@ -7,9 +7,9 @@
 #include <coronet/coro/schedule.hpp>
 #include <coronet/coro/scope.hpp>
 #include <coronet/coro/signal_set.hpp>
-#include <coronet/coro/sleep.hpp>
 #include <coronet/coro/stop.hpp>
 #include <coronet/coro/timeout.hpp>
+#include <coronet/net/accept_all.hpp>
 #include <coronet/net/tcp_listener.hpp>
 #include <coronet/runtime.hpp>
 
@@ -88,20 +88,6 @@ task<void> echo(tcp_stream peer, connections_here* here) {
     if (!closed) spdlog::debug("close: {}", closed.error().message());
 }
 
-task<void> accept_all(scope connections, tcp_listener* listener, connections_here* here) {
-    for (;;) {
-        auto accepted = co_await listener->accept();
-        if (accepted) {
-            connections.spawn(echo, std::move(*accepted), here);
-            continue;
-        }
-        if (accepted.error() == std::errc::operation_canceled) co_return;
-        spdlog::warn("accept: {}; again in 50 ms", accepted.error().message());
-        const auto paused = co_await sleep_for(50ms);
-        if (!paused) co_return;
-    }
-}
-
 struct service {
     inplace_stop_token ending;
     duration drain;
@@ -110,8 +96,9 @@ struct service {
 
 task<void> serve(scope connections, tcp_listener listener, service wanted) {
     connections_here here{{}, wanted.how};
-    auto accepting = accept_all(connections, &listener, &here);
-    co_await with_stop(wanted.ending, std::move(accepting));
+    auto accepting = accept_all(connections, &listener, echo, &here);
+    const auto why = co_await with_stop(wanted.ending, std::move(accepting));
+    if (why != std::errc::operation_canceled) spdlog::error("accept: {}", why.message());
 
     // What has come is still echoed; then reads say that the peer has finished.
     for (const tcp_stream* each : here.open)

@@ -113,6 +113,9 @@ private:
         return std::uint64_t{generation_} << generation_shift | address;
     }
 
+    /// What was in its way before is so no longer: pauses begin with the shortest again.
+    void achieved_something() noexcept { refusals_ = attempts_ = 0; }
+
     // One word, so that beginning an operation is one store.
     state state_ = state::idle;
     bool cancel_requested_ = false;

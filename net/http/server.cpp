@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The accept loop and the graceful end. Owner thread.
-#include <coronet/coro/sleep.hpp>
 #include <coronet/coro/stop.hpp>
 #include <coronet/coro/timeout.hpp>
+#include <coronet/net/accept_all.hpp>
 #include <coronet/net/http/serve.hpp>
 #include <coronet/net/http/server.hpp>
 #include <coronet/net/tcp_stream.hpp>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include <poll.h>
@@ -20,20 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr duration pause_min = 10ms;
-constexpr duration pause_max = 100ms;
-
 // How long a connection without a request stays when the server ends: a request that is on its way
 // to it now is answered rather than dropped.
 constexpr duration grace_max = 200ms;
-
-// Errors of accept(2) that come from the connection that was to be accepted: the next one may be
-// well. After all others (no descriptor, no memory, ...) an attempt at once would only fail again.
-bool is_of_the_peer(std::error_code error) noexcept {
-    return error == std::errc::connection_aborted || error == std::errc::protocol_error ||
-           error == std::errc::network_down || error == std::errc::host_unreachable ||
-           error == std::errc::network_unreachable || error == std::errc::operation_not_permitted;
-}
 
 } // namespace
 
@@ -47,36 +35,11 @@ task<void> server::run() {
 }
 
 task<void> server::serve_all(scope children, server* self) {
-    auto accepting = accept_all(children, self);
-    co_await with_stop(self->stop_.get_token(), std::move(accepting));
+    auto accepting = accept_all(children, &self->listener_, serve<tcp_stream>, &self->service_);
+    const auto ended = co_await with_stop(self->stop_.get_token(), std::move(accepting));
+    static_cast<void>(ended); // asked to, or the listener has been shut down
     auto draining = drain(children, self);
     co_await std::move(draining);
-}
-
-task<void> server::accept_all(scope children, server* self) {
-    duration pause = pause_min;
-    while (true) {
-        auto accepted = co_await self->listener_.accept();
-        if (accepted) {
-            pause = pause_min;
-            self->begin_serving(children, std::move(*accepted));
-            continue;
-        }
-        if (accepted.error() == std::errc::operation_canceled) co_return;
-        if (is_of_the_peer(accepted.error())) continue;
-        auto paused = co_await sleep_for(pause);
-        if (!paused) co_return;
-        pause = std::min(pause * 2, pause_max);
-    }
-}
-
-// Without memory for one more connection this one is dropped; the others go on.
-void server::begin_serving(scope children, tcp_stream peer) {
-    try {
-        children.spawn(serve<tcp_stream>, std::move(peer), &service_);
-    } catch (const std::bad_alloc&) {
-        return;
-    }
 }
 
 // Connections that the kernel has completed but accept has not taken yet may have sent a request:
@@ -88,7 +51,9 @@ void server::accept_backlog(scope children) {
         if (::poll(&waiting, 1, 0) != 1) return;
         unique_fd accepted{::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC)};
         if (!accepted) return;
-        begin_serving(children, tcp_stream{std::move(accepted)});
+        coronet::detail::spawn_or_close(
+            children, tcp_stream{std::move(accepted)}, serve<tcp_stream>, &service_
+        );
     }
 }
 

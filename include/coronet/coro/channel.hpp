@@ -148,7 +148,7 @@ private:
 };
 
 template <class T>
-class [[nodiscard]] channel_receive final : public listed_wait {
+class [[nodiscard]] channel_receive : public listed_wait {
 public:
     explicit channel_receive(channel<T>& from) noexcept : listed_wait(&from), from_(&from) {}
 

@@ -56,8 +56,7 @@ public:
     /// Waits for the next connection.
     ///
     /// Errors: those of accept(2). With EMFILE, ENFILE, ENOBUFS and ENOMEM the connection stays in
-    /// the backlog: try again
-    ///         after a pause.
+    /// the backlog, and the next attempt fails at once: see accept_all(), or accept_backoff.
     /// Cancel: total: a connection that was not accepted stays in the backlog.
     /// Lifetime: the listener outlives the await.
     /// Thread: owner.

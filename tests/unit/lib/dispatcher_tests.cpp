@@ -224,6 +224,23 @@ TEST(dispatcher, waits_for_the_descriptor_again_after_another_was_quicker) {
     EXPECT_EQ(test.script.count(IORING_OP_ACCEPT), 3U);
 }
 
+// As kernels end a multishot accept on a non-blocking listener when its backlog is empty.
+TEST(dispatcher, waits_without_a_pause_where_there_were_results_since_the_last_refusal) {
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_ACCEPT, readable};
+    for (int i = 0; i < 10; ++i) {
+        test.script.on(IORING_OP_ACCEPT).first(100 + i).complete(-EAGAIN);
+        test.script.on(IORING_OP_POLL_ADD).complete(POLLIN);
+    }
+    test.script.on(IORING_OP_ACCEPT).complete(200);
+    const auto begin = test.script.now();
+    test.loop.start(op);
+    test.finish(op);
+    EXPECT_EQ(op.results.size(), 11U);
+    EXPECT_EQ(test.script.count(IORING_OP_POLL_ADD), 10U);
+    EXPECT_EQ(test.script.now(), begin);
+}
+
 TEST(dispatcher, cancels_what_pauses_after_a_refusal) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_ACCEPT, readable};

@@ -47,6 +47,19 @@ TEST(restarter, reports_a_missing_worker_after_the_third_time) {
     EXPECT_EQ(op.prepared_count, 4);
 }
 
+TEST(restarter, counts_anew_after_a_result) {
+    scripted_scheduler test;
+    sample_operation op{IORING_OP_READ};
+    for (int i = 0; i < 6; ++i)
+        test.script.on(IORING_OP_READ).first(1).complete(-ECANCELED);
+    test.script.on(IORING_OP_READ).complete(9);
+    const auto begin = test.script.now();
+    test.loop.start(op);
+    test.finish(op);
+    EXPECT_EQ(op.end(), 9);
+    EXPECT_EQ(test.script.now() - begin, 6 * 10ms);
+}
+
 TEST(restarter, counts_attempts_of_each_start_by_itself) {
     scripted_scheduler test;
     sample_operation op{IORING_OP_READ};

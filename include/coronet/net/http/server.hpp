@@ -32,7 +32,8 @@ public:
 
     /// Serves until request_stop, then until the last connection has ended. Awaited once.
     ///
-    /// Errors: none; a failing accept is repeated, with a pause where resources are short.
+    /// Errors: none; where descriptors or memory are short, connections wait until something comes
+    /// free (accept_backoff). It ends as after request_stop when the listener has been shut down.
     /// Cancel: ends all connections at once.
     /// Lifetime: the server outlives the await.
     /// Thread: owner; the listener belongs to this scheduler.
@@ -45,9 +46,7 @@ public:
 
 private:
     static task<void> serve_all(scope children, server* self);
-    static task<void> accept_all(scope children, server* self);
     static task<void> drain(scope children, server* self);
-    void begin_serving(scope children, tcp_stream peer);
     void accept_backlog(scope children);
 
     tcp_listener listener_;
