@@ -67,8 +67,12 @@ public:
     virtual void reap(dispatcher& sink) noexcept = 0;
 
     /// Any thread, signal handlers too (then with no `from`): ends the present or the next wait.
-    /// `from` is the driver that the calling thread owns, if any: it may carry the message.
-    virtual void wake(driver* from) noexcept = 0;
+    /// `from` is the driver that the calling thread owns, if any and if both carry wake-ups: it may
+    /// take this one along. False if one that it has not sent off yet does for this one, too.
+    virtual bool wake(driver* from) noexcept = 0;
+    /// Whether it takes wake-ups along with its next system call, to others that do the same. Any
+    /// thread; the same from enable() to close().
+    [[nodiscard]] virtual bool carries_wakes() const noexcept { return false; }
 
     /// Whether it has lost what executes operations: reap() has handed over the last completion,
     /// and what is submitted stays where it is. It can still wait and be woken.

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
 #include <optional>
@@ -24,6 +25,11 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& why) {
     throw std::system_error(EINVAL, std::generic_category(), why);
+}
+
+void require_within_a_second(const char* name, std::chrono::microseconds wanted) {
+    if (wanted.count() >= 0 && wanted <= std::chrono::seconds{1}) return;
+    refuse(std::string(name) + ": " + std::to_string(wanted.count()) + " us, not 0 to a second");
 }
 
 driver_choice chosen_by_environment() {
@@ -102,6 +108,8 @@ std::unique_ptr<driver> best_driver(const scheduler_options& options) {
 } // namespace
 
 std::unique_ptr<driver> make_driver(const scheduler_options& options) {
+    require_within_a_second("min_wait", options.min_wait);
+    require_within_a_second("napi", options.napi);
     if (options.driver == driver_choice::epoll && options.sqpoll)
         refuse("sqpoll: the epoll driver, which the options name, has no submission thread");
     auto wanted = options.driver;

@@ -383,8 +383,7 @@ void engine::stop() noexcept {
 
 void engine::wake_if(run_state::must_wake needed, driver* from) noexcept {
     if (!needed) return;
-    wakes.fetch_add(1, std::memory_order_relaxed);
-    driver_->wake(from);
+    if (driver_->wake(from)) wakes.fetch_add(1, std::memory_order_relaxed);
 }
 
 /// Whose ring may carry a wake-up: that of the loop that this thread is in, if it will soon enter.
@@ -393,7 +392,9 @@ driver* engine::messenger() const noexcept {
     if (!here || here == &self) return nullptr;
     const engine& sender = *here->engine_;
     const phase now = sender.state.current_phase();
-    return now == phase::running || now == phase::draining ? sender.driver_.get() : nullptr;
+    if (now != phase::running && now != phase::draining) return nullptr;
+    if (!driver_->carries_wakes() || !sender.driver_->carries_wakes()) return nullptr;
+    return sender.driver_.get();
 }
 
 void engine::wait_for_callers() const noexcept {

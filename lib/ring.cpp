@@ -94,12 +94,6 @@ void require_valid(const sqpoll_options& wanted) {
     if (wanted.cpu >= 0) require_cpu(wanted.cpu);
 }
 
-__kernel_timespec to_kernel_timespec(duration d) {
-    using namespace std::chrono;
-    const auto whole = duration_cast<seconds>(d);
-    return {whole.count(), duration_cast<nanoseconds>(d - whole).count()};
-}
-
 } // namespace
 
 ring::ring(const scheduler_options& options, const ring* share_thread_with)
@@ -118,9 +112,7 @@ ring::ring(const scheduler_options& options, const ring* share_thread_with)
             ring_.sq.array[i] = i;
     probe();
     disabled_ = (ring_.flags & IORING_SETUP_R_DISABLED) != 0;
-    absolute_deadlines_ = (ring_.features & kernel::feature_min_timeout) != 0;
-    if (options.no_iowait && (ring_.features & kernel::feature_no_iowait))
-        enter_flags_ |= kernel::enter_no_iowait;
+    choose_waits(options);
     log::debug(description());
 }
 
@@ -235,86 +227,6 @@ bool ring::wants_enter() const noexcept {
     return (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
-void ring::publish(unsigned tail) noexcept {
-    owner_.require();
-    std::atomic_ref{*ring_.sq.ktail}.store(tail, std::memory_order_release);
-}
-
-/// For a submission thread: whether it must be woken. It announces its sleep and then looks at the
-/// tail; we move the tail and then look at its announcement: both need the full fence in between.
-unsigned ring::submission_flags() noexcept {
-    if (!has_submission_thread()) return 0;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const unsigned flags = std::atomic_ref{*ring_.sq.kflags}.load(std::memory_order_relaxed);
-    return (flags & IORING_SQ_NEED_WAKEUP) ? IORING_ENTER_SQ_WAKEUP : 0;
-}
-
-ring::outcome ring::submit(unsigned tail) noexcept {
-    publish(tail);
-    if (!has_submission_thread()) return call(tail - consumed(), 0, 0, nullptr, 0);
-    // The thread takes entries by itself: wait until it has taken one.
-    return call(tail - consumed(), 0, submission_flags() | IORING_ENTER_SQ_WAIT, nullptr, 0);
-}
-
-ring::outcome ring::enter(unsigned tail, time_point deadline) noexcept {
-    publish(tail);
-    const unsigned pending = tail - consumed();
-    if (deadline == time_point::min()) {
-        const unsigned wake = submission_flags();
-        if (has_submission_thread() && !wake && !wants_enter()) return outcome::entered;
-        return call(pending, 0, wake | IORING_ENTER_GETEVENTS, nullptr, 0);
-    }
-    io_uring_getevents_arg arg{};
-    __kernel_timespec timeout{};
-    unsigned flags = submission_flags() | IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-    if (deadline != time_point::max()) {
-        // Before the clock's beginning is past as well, and no valid time.
-        deadline = std::max(deadline, time_point{});
-        if (absolute_deadlines_) {
-            timeout = to_kernel_timespec(deadline.time_since_epoch());
-            flags |= kernel::enter_abs_timer;
-        } else {
-            timeout = to_kernel_timespec(std::max(deadline - clock::now(), duration::zero()));
-        }
-        arg.ts = reinterpret_cast<std::uint64_t>(&timeout);
-    }
-    return call(pending, 1, flags, &arg, sizeof arg);
-}
-
-ring::outcome
-ring::call(unsigned submit, unsigned wait, unsigned flags, const void* arg, std::size_t size) {
-    flags |= enter_flags_;
-    if (ring_.enter_ring_fd != ring_.ring_fd) flags |= IORING_ENTER_REGISTERED_RING;
-    ++enters_;
-    const int rc = ::io_uring_enter2(
-        static_cast<unsigned>(ring_.enter_ring_fd), submit, wait, flags,
-        static_cast<sigset_t*>(const_cast<void*>(arg)), size
-    );
-    if (rc >= 0) return outcome::entered;
-    switch (-rc) {
-    case EINTR:
-        return outcome::interrupted;
-    case ETIME:
-        return outcome::timed_out;
-    case EAGAIN:
-    case EBUSY:
-        return outcome::busy;
-    case EOWNERDEAD:
-    case ENXIO:
-        return outcome::thread_dead;
-    case EEXIST:
-        detail::die("io_uring_enter: this thread does not own the ring");
-    case EBADFD:
-        detail::die("io_uring_enter: the ring was not enabled");
-    case EBADR:
-        detail::die("io_uring_enter: the kernel lost completions for want of memory");
-    default:
-        break;
-    }
-    // EBADF, EFAULT, EINVAL, EOPNOTSUPP: our own mistake.
-    detail::die(std::system_category().message(-rc).c_str());
-}
-
 bool ring::post_from_anywhere(std::uint64_t user_data) const noexcept {
     if (!can_send_message_.load(std::memory_order_relaxed)) return false;
     io_uring_sqe message{};
@@ -334,17 +246,22 @@ std::string ring::description() const {
     if (has_submission_thread()) text += " SQPOLL";
     for (const auto& each : optional_flags)
         if (ring_.flags & each.bit) text += std::string(" ") + each.name;
+    if (gathers()) text += " min_wait";
+    if (polls_devices_) text += " NAPI";
     return text;
 }
 
 std::string ring::losses() const {
     std::string text;
     const char* newest = nullptr;
-    for (const auto& each : optional_flags) {
-        if (!(wanted_flags_ & ~ring_.flags & each.bit)) continue;
-        text += (text.empty() ? "" : " ") + std::string(each.name);
-        if (!newest) newest = each.since;
-    }
+    const auto lacks = [&](const char* name, const char* since) {
+        text += (text.empty() ? "" : " ") + std::string(name);
+        if (!newest) newest = since;
+    };
+    if (lacks_min_wait_) lacks("min_wait", "6.12");
+    if (lacks_napi_) lacks("NAPI", "6.9");
+    for (const auto& each : optional_flags)
+        if (wanted_flags_ & ~ring_.flags & each.bit) lacks(each.name, each.since);
     if (!newest) return {};
     return "without " + text + ", which this kernel does not know: slower; use Linux " + newest +
            " or newer";

@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <bitset>
+#include <chrono>
 #include <string>
 
 #include <sched.h>
@@ -103,6 +104,10 @@ private:
     void set_up(const scheduler_options& options, const ring* share_thread_with);
     void require_features();
     void probe();
+    void choose_waits(const scheduler_options& options);
+    [[nodiscard]] bool poll_devices(std::chrono::microseconds longest) noexcept;
+    [[nodiscard]] bool gathers() const noexcept { return min_wait_ != duration::zero(); }
+    [[nodiscard]] unsigned time_to_gather(time_point deadline) const noexcept;
     void set_up_kernel_workers(const scheduler_options& options);
     [[nodiscard]] bool find_kernel_workers() noexcept;
     result<kernel_worker_limits> exchange_maxima(kernel_worker_limits wanted) noexcept;
@@ -117,9 +122,14 @@ private:
     bool absolute_deadlines_ = false;
     bool can_message_ = false;
     bool lacks_workers_ = false;
+    bool polls_devices_ = false;
+    bool lacks_napi_ = false;
+    bool lacks_min_wait_ = false;
     std::bitset<256> known_;                           // opcodes
     mutable std::atomic<bool> can_send_message_{true}; // until the kernel has said no
     unsigned enter_flags_ = 0;
+    duration min_wait_{};       // 0: a wait ends with the first completion
+    unsigned gathered_max_ = 1; // else with as many
     std::uint64_t enters_ = 0;
 };
 

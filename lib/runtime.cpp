@@ -5,8 +5,11 @@
 #include <coronet/worker_cap.hpp>
 
 #include <cerrno>
+#include <condition_variable>
+#include <deque>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <system_error>
 
@@ -23,6 +26,47 @@ cpu_set_t usable_cpus() {
         throw std::system_error(errno, std::generic_category(), "sched_getaffinity");
     return set;
 }
+
+/// Asks a scheduler for its figures. They are there when the last answer is.
+class question final : public work {
+public:
+    /// How many answers are to come.
+    class answers {
+    public:
+        explicit answers(std::size_t count) noexcept : missing_(count) {}
+        void note_one() noexcept {
+            const std::scoped_lock lock{mutex_};
+            if (--missing_ == 0) all_there_.notify_one(); // under the lock: this ends soon
+        }
+        void wait() {
+            std::unique_lock lock{mutex_};
+            all_there_.wait(lock, [this] { return missing_ == 0; });
+        }
+
+    private:
+        std::mutex mutex_;
+        std::condition_variable all_there_;
+        std::size_t missing_;
+    };
+
+    question(scheduler& asked, scheduler_stats& into, answers& all) noexcept
+        : asked_(asked), into_(into), all_(all) {}
+    void ask() noexcept {
+        if (asked_.post_internal(*this)) return;
+        static_cast<void>(asked_.join()); // it is about to end, or has: then anybody may read
+        run();
+    }
+
+private:
+    void run() noexcept override {
+        into_ = asked_.stats();
+        all_.note_one();
+    }
+
+    scheduler& asked_;
+    scheduler_stats& into_;
+    answers& all_;
+};
 
 /// The `index`-th usable CPU, counted round and round.
 int nth_cpu(const cpu_set_t& usable, std::size_t index) {
@@ -67,6 +111,22 @@ runtime::~runtime() {
 void runtime::stop() noexcept {
     for (auto& each : threads_)
         each.stop();
+}
+
+result<std::vector<scheduler_stats>> runtime::stats() {
+    for (auto& each : threads_) {
+        const auto ended = each->join_for(duration::zero()); // whether this thread may wait at all
+        if (!ended && ended.error() != std::errc::timed_out) return ended.error();
+    }
+    std::vector<scheduler_stats> found(size());
+    question::answers all{size()};
+    std::deque<question> questions;
+    for (std::size_t i = 0; i < size(); ++i)
+        questions.emplace_back(at(i), found[i], all);
+    for (question& each : questions)
+        each.ask();
+    all.wait();
+    return found;
 }
 
 result<void> runtime::join() {

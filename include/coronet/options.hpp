@@ -68,6 +68,14 @@ struct scheduler_options {
     bool no_iowait = true;       ///< waiting for completions is not accounted as iowait
     bool movable_owner = false;  ///< the loop is run by changing threads, one at a time
     std::size_t run_budget = 64; ///< ready items run before the kernel is looked at again
+    /// A wait that could end goes on for as long, until there are run_budget completions: fewer
+    /// system calls, later answers (docs/tuning.md). 0: it ends at once. At most a second; ignored
+    /// where the driver or the kernel (before 6.12) does not know it.
+    std::chrono::microseconds min_wait{0};
+    /// A wait begins with polling the network devices of its sockets for as long (docs/tuning.md).
+    /// 0: not. At most a second; ignored where the driver or the kernel (before 6.9, or built
+    /// without) does not know it.
+    std::chrono::microseconds napi{0};
     worker_pool_options workers{};
     receive_buffer_options receive_buffers{};
 };

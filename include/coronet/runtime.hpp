@@ -7,6 +7,7 @@
 #include <coronet/result.hpp>
 #include <coronet/scheduler.hpp>
 #include <coronet/scheduler_thread.hpp>
+#include <coronet/stats.hpp>
 
 #include <cstddef>
 #include <vector>
@@ -39,6 +40,14 @@ public:
     /// Waits until all have ended. Errors: as scheduler_thread::join(). Thread: any but a
     /// scheduler's.
     result<void> join();
+
+    /// The figures of each scheduler, in order, as each sees its own when it is asked: they count
+    /// for themselves, and nothing is shared meanwhile. Waits until all have answered, which those
+    /// that stand still (park()) do afterwards.
+    ///
+    /// Errors: errc::would_deadlock and errc::stopped (in a forked child) as scheduler::join().
+    /// Thread: any but a scheduler's; there, run_on() each: stats() is for the owner.
+    [[nodiscard]] result<std::vector<scheduler_stats>> stats();
 
 private:
     std::vector<scheduler_thread> threads_;

@@ -130,8 +130,9 @@ void epoll_driver::reap(dispatcher& sink) noexcept {
 
 // ---- the rest ----
 
-void epoll_driver::wake(driver*) noexcept {
+bool epoll_driver::wake(driver*) noexcept {
     ready_.wake();
+    return true;
 }
 
 void epoll_driver::close() noexcept {

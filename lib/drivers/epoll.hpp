@@ -52,7 +52,7 @@ public:
     void submit_and_wait(time_point deadline) noexcept override;
     [[nodiscard]] bool wants_enter() const noexcept override;
     void reap(dispatcher& sink) noexcept override;
-    void wake(driver* from) noexcept override;
+    bool wake(driver* from) noexcept override;
     void close() noexcept override;
     [[nodiscard]] time_point coarse_now() const noexcept override;
     [[nodiscard]] int socket_flags() const noexcept override;

@@ -203,10 +203,11 @@ void scripted_driver::reap(dispatcher& sink) noexcept {
     }
 }
 
-void scripted_driver::wake(driver*) noexcept {
+bool scripted_driver::wake(driver*) noexcept {
     const std::uint64_t one = 1;
     woken_.store(true);
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    return true;
 }
 
 void scripted_driver::wait_for_wake() noexcept {

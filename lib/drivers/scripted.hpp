@@ -85,7 +85,7 @@ public:
     void submit_and_wait(time_point deadline) noexcept override;
     [[nodiscard]] bool wants_enter() const noexcept override { return tail_ != consumed_; }
     void reap(dispatcher& sink) noexcept override;
-    void wake(driver* from) noexcept override;
+    bool wake(driver* from) noexcept override;
     void close() noexcept override;
     [[nodiscard]] time_point now() const noexcept override { return now_; }
     [[nodiscard]] int socket_flags() const noexcept override { return 0; }

@@ -32,6 +32,7 @@ enum own_id : std::uint64_t {
     replaced_id = 4      // an entry that somebody else has executed
 };
 constexpr unsigned sent_number_shift = 48;
+constexpr std::size_t usual_target_count = 64;
 
 class uring_driver final : public driver {
 public:
@@ -45,6 +46,7 @@ public:
         reserve_ = std::max(1U, own().entry_count() / 16);
         tail_ = own().consumed();
         end_ = tail_ + own().entry_count() - reserve_;
+        owed_to_.reserve(usual_target_count);
     }
 
     void enable() override {
@@ -81,12 +83,16 @@ public:
     }
     [[nodiscard]] bool dead() const noexcept override { return dead_; }
 
-    void wake(driver* from) noexcept override {
-        auto* sender = dynamic_cast<uring_driver*>(from);
+    bool wake(driver* from) noexcept override {
+        auto* sender = static_cast<uring_driver*>(from); // no other kind carries wake-ups
         const bool listens = !is_deaf();
-        if (listens && sender && sender->send_message(port_)) return;
+        if (listens && sender && sender->owes_message(*port_)) return false;
+        if (listens && sender && sender->send_message(port_)) return true;
         if (!listens || !own().post_from_anywhere(message_id)) port_->signal();
+        return true;
     }
+
+    [[nodiscard]] bool carries_wakes() const noexcept override { return own().can_message(); }
 
     void send_wakes() noexcept override {
         if (!owes_wakes_) return;
@@ -197,7 +203,7 @@ private:
     }
 
     void enter(time_point deadline) noexcept {
-        owed_to_ = nullptr;
+        owed_to_.clear();
         if (!is_deaf()) {
             if (own().enter(tail_, deadline) == ring::outcome::thread_dead) become_deaf();
             update_end();
@@ -224,7 +230,7 @@ private:
         if (!enabled_) return; // the first turn submits
         update_end();          // a submission thread has taken some by itself, perhaps
         if (static_cast<int>(end_ - tail_) > 0) return;
-        owed_to_ = nullptr; // it leaves now
+        owed_to_.clear(); // they leave now
         take_over_missing();
         // Busy: the loop reaps, then tries again.
         if (!is_deaf() && own().submit(tail_) == ring::outcome::thread_dead) become_deaf();
@@ -262,14 +268,17 @@ private:
         if ((cqe.user_data & dispatcher::address_mask) == sent_message_id) answered(cqe);
     }
 
+    /// One wake-up a turn and target.
+    [[nodiscard]] bool owes_message(const port& to) const noexcept {
+        return std::ranges::find(owed_to_, &to) != owed_to_.end();
+    }
     bool send_message(const std::shared_ptr<port>& to) noexcept {
-        if (!own().can_message() || closing_) return false;
-        if (owed_to_ == to.get()) return true; // the message before has not left either
-        if (!sent_.has_room()) return false;   // the eventfd needs none
+        if (closing_) return false;
+        if (!sent_.has_room()) return false; // the eventfd needs none
         io_uring_sqe* sqe = slot();
         if (!sqe || is_deaf()) return false; // a dead ring would keep it
         owes_wakes_ = true;
-        owed_to_ = to.get();
+        if (owed_to_.size() < owed_to_.capacity()) owed_to_.push_back(to.get());
         const std::size_t number = sent_.add(to);
         io_uring_prep_msg_ring(sqe, to->target.fd(), 0, message_id, 0);
         sqe->user_data = std::uint64_t{number} << sent_number_shift | sent_message_id;
@@ -288,7 +297,7 @@ private:
     bool enabled_ = false;
     bool wake_armed_ = false;
     bool owes_wakes_ = false;
-    const port* owed_to_ = nullptr; // the last of those who are owed one
+    std::vector<const port*> owed_to_; // a message that has not left; of the first of them only
     bool closing_ = false;
     bool dead_ = false; // deaf, and reaped for the last time
 };

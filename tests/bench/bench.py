@@ -9,6 +9,7 @@ import signal
 import sys
 
 from harness import acceptance, counts, documents, micro, report
+from harness.locked import locked_instructions
 from harness.programs import ASIO, CORONET, EPOLL, FLOOR, KNOWN, Missing, Programs
 from harness.run import measure
 from harness.server import Failed
@@ -116,7 +117,7 @@ def do_counts(programs, options, text, protocol, count):
     """One figure a server, counted."""
     rows = []
     print(f"{protocol}: {text}")
-    known = "instructions" if options.mode == "instructions" else protocol
+    known = "instructions" if options.mode in ("instructions", "locked") else protocol
     for name, command in programs.pick(known, options.server, options.size).items():
         figure = named(name, count, command)
         rows.append({"name": name, options.mode: figure})
@@ -131,6 +132,12 @@ def do_counts(programs, options, text, protocol, count):
 def do_instructions(programs, options):
     return do_counts(programs, options, "instructions in user space per message", "echo",
                      lambda command: counts.instructions(programs, options, command, 0.3 if options.quick else 6 * options.secs))
+
+
+def do_locked(programs, options):
+    return do_counts(programs, options, "instructions that lock memory, executed per message", "echo",
+                     lambda command: locked_instructions(programs, options, command,
+                                                         0.3 if options.quick else options.secs))
 
 
 def do_syscalls(programs, options):
@@ -189,6 +196,7 @@ def common_options():
 SERVER_MODES = {"table": "throughput, latency, CPU and memory of every server (default)",
                 "idle": "memory of idle connections",
                 "instructions": "user-space instructions per echoed message, counted by callgrind",
+                "locked": "instructions that lock memory, per echoed message (callgrind, objdump)",
                 "syscalls": "system calls per request, counted by perf or strace",
                 "allocations": "calls of malloc per request"}
 
@@ -200,7 +208,7 @@ def parse(arguments):
     for mode, text in SERVER_MODES.items():
         each = modes.add_parser(mode, parents=[common], help=text)
         each.add_argument("server", nargs="*", help="a known server, or NAME=COMMAND with {port}")
-        if mode in ("instructions", "syscalls", "allocations"):
+        if mode in ("instructions", "locked", "syscalls", "allocations"):
             each.add_argument("--max", type=float, help="exit 1 if a server has more")
     compare = modes.add_parser("compare", parents=[common], help="two servers of your own")
     for word in ("name_a", "command_a", "name_b", "command_b"):
@@ -244,7 +252,7 @@ def main():
     options = parse(sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # servers end, too
     modes = dict(table=do_table, compare=do_compare, idle=do_idle, instructions=do_instructions,
-                 syscalls=do_syscalls, allocations=do_allocations, micro=do_micro, all=do_all,
+                 locked=do_locked, syscalls=do_syscalls, allocations=do_allocations, micro=do_micro, all=do_all,
                  acceptance=do_acceptance)
     try:
         return modes[options.mode](Programs(options.build), options)

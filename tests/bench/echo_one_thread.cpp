@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -127,6 +128,9 @@ task<void> listen(endpoint where, settings chosen) {
 } // namespace
 
 int main(int argc, char** argv) try {
+    // While a process has never had another thread the C++ library counts references without locks,
+    // which no server with workers or schedulers would.
+    std::thread{[] {}}.join();
     const std::vector<std::string_view> words(argv + 1, argv + argc);
     const auto word = [&](std::size_t at, std::string_view otherwise) {
         return at < words.size() ? words[at] : otherwise;

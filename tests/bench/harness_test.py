@@ -5,6 +5,7 @@
 # build folder with the programs in it.
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ import textwrap
 import unittest
 import xml.etree.ElementTree as xml
 
-from harness import acceptance, charts, documents, micro, rounds
+from unittest import mock
+
+from harness import acceptance, charts, documents, locked, micro, rounds
 from harness.run import leave_out_others
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -248,6 +251,12 @@ class TinyRuns(unittest.TestCase):
         row = data["tables"][0]["rows"][0]
         self.assertTrue(100 < row["instructions"] < 1000, row)
 
+    @unittest.skipUnless(shutil.which("valgrind") and shutil.which("objdump"), "valgrind or objdump is missing")
+    def test_instructions_that_lock_are_counted(self):
+        code, said, data = bench("locked", *TINY, "--max", "0", "c liburing")
+        self.assertEqual(code, 0, said)
+        self.assertEqual(data["tables"][0]["rows"][0]["locked"], 0)
+
     @unittest.skipUnless(shutil.which("perf") or shutil.which("strace"), "neither perf nor strace is installed")
     def test_a_count_that_is_too_high_is_exit_code_1(self):
         code, said, _ = bench("syscalls", *TINY, "--echo", "--max", "0.0001", "c epoll")
@@ -335,6 +344,30 @@ class TinyRuns(unittest.TestCase):
         self.assertEqual(code, 3, said)
         code, said, _ = bench("table", *TINY, "--echo", "gone=/nonexistent/server {port}")
         self.assertEqual(code, 3, said)
+
+
+@unittest.skipUnless(platform.machine() == "x86_64", "instructions are known for x86 only")
+class LockedInstructions(unittest.TestCase):
+    def counted(self, lines, messages):
+        text = {0x1000: "push %rbp", 0x1001: "lock xadd %eax,(%rdi)", 0x1005: "xchg %rax,%rbx", 0x1008: "xchg %eax,(%rdi)"}
+        with mock.patch.object(locked, "count_by_instruction", lambda *_: (lines, messages)), \
+                mock.patch.object(locked, "disassembled", lambda file: text if file == "/server" else {}):
+            return locked.locked_instructions(None, None, None, 0)
+
+    def test_those_that_lock_are_found_by_their_place(self):
+        found = self.counted(["ob=(1) /server", "fn=(7) f", "0x1000 5 100", "+1 * 100", "+4 +1 100", "+3 * 200"], 100)
+        self.assertEqual(found, 3)
+
+    def test_those_of_turns_and_connections_are_left_out(self):
+        self.assertEqual(self.counted(["ob=(1) /server", "fn=(7) f", "0x1001 5 49"], 100), 0)
+
+    def test_the_cost_of_a_callee_is_not_that_of_the_call(self):
+        lines = ["ob=(1) /server", "fn=(7) f", "cob=(2) /other", "cfn=(8) g", "calls=100 0x77 3", "0x1001 5 9000"]
+        self.assertEqual(self.counted(lines, 100), 0)
+
+    def test_a_name_is_told_once_and_then_by_its_number(self):
+        lines = ["ob=(2) /other", "cob=(1) /server", "fn=(7) f", "ob=(1)", "0x1001 5 100", "ob=(2)", "* 5 100"]
+        self.assertEqual(self.counted(lines, 100), 1)
 
 
 if __name__ == "__main__":

@@ -82,13 +82,17 @@ int __wrap_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring
         --faulty::refused_attachments;
         return -ENXIO;
     }
-    return __real_io_uring_queue_init_params(entries, ring, wanted);
+    const int rc = __real_io_uring_queue_init_params(entries, ring, wanted);
+    ring->features &= ~faulty::missing_features;
+    return rc;
 }
 
 int __real_io_uring_register(unsigned fd, unsigned opcode, const void* arg, unsigned count);
 int __wrap_io_uring_register(unsigned fd, unsigned opcode, const void* arg, unsigned count);
 int __wrap_io_uring_register(unsigned fd, unsigned opcode, const void* arg, unsigned count) {
+    constexpr unsigned register_napi = 27;
     if (opcode == IORING_REGISTER_PBUF_RING && !faulty::knows_buffer_rings) return -EINVAL;
+    if (opcode == register_napi && !faulty::knows_napi) return -EINVAL;
     return __real_io_uring_register(fd, opcode, arg, count);
 }
 

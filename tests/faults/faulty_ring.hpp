@@ -27,6 +27,10 @@ int calls_in_vain();
 inline std::atomic<int> refused_attachments{0};
 /// Set-up flags that are refused, as by a kernel that does not know them.
 inline std::atomic<unsigned> unknown_flags{0};
+/// Features that the kernel does not have.
+inline std::atomic<unsigned> missing_features{0};
+/// False: polling of network devices is refused.
+inline std::atomic<bool> knows_napi{true};
 /// False: registering a ring of buffers is refused, as by a kernel that does not know them.
 inline std::atomic<bool> knows_buffer_rings{true};
 /// Opcodes that the kernel says it lacks.

@@ -2,6 +2,7 @@
 //
 // A kernel that has io_uring, and not all of it: opcodes that it lacks are executed otherwise, with
 // the same results; set-up flags that it does not know are given up, and that is told.
+#include "driver.hpp"
 #include "faulty_ring.hpp"
 #include "support/temporary_directory.hpp"
 #include "unit/lib/ring_loop.hpp"
@@ -15,10 +16,12 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -47,6 +50,8 @@ protected:
     ~old_kernel() override {
         faulty_ring::missing_opcodes.reset();
         faulty_ring::unknown_flags = 0;
+        faulty_ring::missing_features = 0;
+        faulty_ring::knows_napi = true;
     }
     static std::int32_t outcome_of(scheduler& loop, sample_operation::filler fill) {
         sample_operation op{std::move(fill)};
@@ -131,6 +136,28 @@ TEST_F(old_kernel, that_lacks_opcodes_serves_a_submission_thread_too) {
     });
     ASSERT_GE(fd, 0);
     EXPECT_EQ(outcome_of(loop, [&](io_uring_sqe& sqe) { io_uring_prep_close(&sqe, fd); }), 0);
+}
+
+TEST_F(old_kernel, that_cannot_wait_as_asked_waits_as_usual_and_is_told_with_the_remedy) {
+    using namespace std::chrono_literals;
+    constexpr unsigned min_timeout = 1U << 15;
+    faulty_ring::missing_features = min_timeout;
+    faulty_ring::knows_napi = false;
+    options.min_wait = 1s;
+    options.napi = 50us;
+    auto made = coronet::make_uring_driver(options);
+    EXPECT_EQ(
+        made->losses(), "without min_wait NAPI, which this kernel does not know: slower; use Linux "
+                        "6.12 or newer"
+    );
+    scheduler loop{options, std::move(made)};
+    const auto begin = coronet::clock::now();
+    EXPECT_EQ(outcome_of(loop, [](io_uring_sqe& sqe) { io_uring_prep_nop(&sqe); }), 0);
+    EXPECT_LT(coronet::clock::now() - begin, 700ms);
+    coronet::testing::alarm soon{[&] { loop.stop(); }};
+    loop.arm(soon, 10ms); // a time limit is told in another way
+    loop.run();
+    EXPECT_GE(coronet::clock::now() - begin, 10ms);
 }
 
 TEST_F(old_kernel, that_does_not_know_flags_is_told_with_the_remedy) {

@@ -19,11 +19,24 @@ from .server import Failed, Server
 
 def instructions(programs, options, command, seconds):
     """Instructions in user space per echoed message, counted by callgrind over one run of the load."""
+    lines, requests = by_callgrind(programs, options, command, seconds)
+    total = next((line for line in lines if line.startswith("totals:")), None)
+    if total is None:
+        raise Failed("callgrind has no count")
+    return int(total.split()[1]) / requests
+
+
+def count_by_instruction(programs, options, command, seconds):
+    """Callgrind's file, with a line for each instruction, and how many messages it is of."""
+    return by_callgrind(programs, options, command, seconds, "--dump-instr=yes")
+
+
+def by_callgrind(programs, options, command, seconds, *more):
     if not shutil.which("valgrind"):
         raise Missing("valgrind is missing: apt-get install valgrind")
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
-        under = f"valgrind -q --tool=callgrind --callgrind-out-file={out} {command}"
+        under = " ".join(["valgrind -q --tool=callgrind", f"--callgrind-out-file={out}", *more, command])
         with Server(under, cpus(options)[0]) as server:
             load_under_callgrind(programs, options, server, 0.3)
             dump(server)  # the start and all that is done once are in the first count
@@ -31,11 +44,8 @@ def instructions(programs, options, command, seconds):
             dump(server)
             # Under valgrind no signal reaches a thread that waits in its ring, except this one.
             server.process.kill()
-        with open(out + ".2") as lines:
-            total = next((line for line in lines if line.startswith("totals:")), None)
-    if total is None:
-        raise Failed("callgrind has no count")
-    return int(total.split()[1]) / requests
+        with open(out + ".2") as counted:
+            return counted.read().splitlines(), requests
 
 
 def load_under_callgrind(programs, options, server, seconds):
