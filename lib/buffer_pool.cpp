@@ -138,10 +138,18 @@ inline void buffer_pool::offer(receive_block& block) noexcept {
     entry.addr = reinterpret_cast<std::uint64_t>(block.data_);
     entry.len = block_size_;
     entry.bid = block.id_;
+    block.place_ = tail_;
     block.filling_ = true;
     ++offered_;
     // The kernel reads the entry when it has seen the tail.
     std::atomic_ref{ring_->tail}.store(++tail_, std::memory_order_release);
+}
+
+/// The entry is as it was: so many blocks as would be needed to come round to it do not exist.
+std::uint32_t buffer_pool::flags_of_next(std::uint32_t flags) const noexcept {
+    const receive_block& block = blocks_[flags >> IORING_CQE_BUFFER_SHIFT];
+    const unsigned next = ring_->bufs[(block.place_ + 1U) & mask_].bid;
+    return IORING_CQE_F_BUFFER | next << IORING_CQE_BUFFER_SHIFT;
 }
 
 void buffer_pool::restock() noexcept {

@@ -100,9 +100,11 @@ bool canceller::send_one(operation& op) noexcept {
 }
 
 void canceller::expire() noexcept {
+    const time_point now = owner_.driver_.now();
     while (operation* op = asked_.pop_front()) {
         unsent_.push_back(*op);
         ++stats_.cancels_resent;
+        op->asked_again(now);
     }
     pause_ = std::min(2 * pause_, longest_pause);
 }

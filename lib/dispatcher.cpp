@@ -147,6 +147,14 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
     return false;
 }
 
+/// The kernel has let go of what it sent by reference. Its result came before, and complete() has
+/// kept it.
+std::int32_t dispatcher::given_back(const operation& op, std::int32_t usage) noexcept {
+    ++stats_.zero_copy_sends;
+    if (usage < 0) ++stats_.zero_copy_sends_copied; // IORING_NOTIF_USAGE_ZC_COPIED, the top bit
+    return op.res();
+}
+
 /// By a poll. Where poll(2) said ready and the operation was refused all the same (connecting to a
 /// unix socket whose backlog is full, another was quicker), after pauses of 1, 2, 4 ... 64 ms.
 void dispatcher::wait_until_ready(operation& op) noexcept {

@@ -88,6 +88,7 @@ private:
     void resume(operation& op) noexcept;
     void finish(operation& op, std::int32_t res, std::uint32_t flags) noexcept;
     bool submitted_again(operation& op, std::int32_t& res) noexcept;
+    std::int32_t given_back(const operation& op, std::int32_t usage) noexcept;
 
     scheduler& owner_;
     driver& driver_;
@@ -147,6 +148,8 @@ inline void dispatcher::deliver(std::uint64_t id, std::int32_t res, std::uint32_
         op.complete(res, flags);
         return;
     }
+    if (flags & IORING_CQE_F_NOTIF) [[unlikely]]
+        res = given_back(op, res);
     if ((res < 0 || op.polling_) && submitted_again(op, res)) return;
     finish(op, res, flags);
 }

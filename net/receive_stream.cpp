@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <coronet/detail/opcodes.hpp>
 #include <coronet/net/receive_stream.hpp>
 #include <coronet/scheduler.hpp>
 
@@ -19,6 +20,8 @@ void receive_operation::complete(std::int32_t res, std::uint32_t flags) noexcept
         receive_next& next = *std::exchange(waiting_, nullptr);
         next.put(pool_->arrived(flags, static_cast<std::uint32_t>(res)));
         next.go_on(*owner());
+    } else if (res > 0 && kind_ == kind::bundled && !block_) {
+        give_bundle(static_cast<std::uint32_t>(res), flags);
     } else if (res > 0) {
         give(brought(res, flags));
     } else if (flags & IORING_CQE_F_BUFFER) {
@@ -32,6 +35,17 @@ received_piece receive_operation::brought(std::int32_t res, std::uint32_t flags)
     const auto size = static_cast<std::uint32_t>(res);
     if (block_) return pool_->filled(*std::exchange(block_, nullptr), size);
     return pool_->arrived(flags, size);
+}
+
+/// All but the last are full, and stood in the ring one behind the other.
+void receive_operation::give_bundle(std::uint32_t size, std::uint32_t flags) noexcept {
+    while (size > pool_->block_size()) {
+        const std::uint32_t next = pool_->flags_of_next(flags); // before it may be offered again
+        give(pool_->arrived(flags, pool_->block_size()));
+        size -= pool_->block_size();
+        flags = next;
+    }
+    give(pool_->arrived(flags, size));
 }
 
 void receive_operation::give(const received_piece& piece) noexcept {
@@ -58,7 +72,7 @@ void receive_operation::keep(const received_piece& piece) noexcept {
     (last_ == kept_piece::none ? first_ : pool_->kept(last_).next) = number;
     last_ = number;
     kept_ += cost;
-    if (kept_ < window_ || state_ != state::armed || one_by_one_) return;
+    if (kept_ < window_ || state_ != state::armed || kind_ == kind::one_by_one) return;
     state_ = state::pausing;
     operation::cancel();
 }
@@ -89,13 +103,13 @@ bool receive_operation::goes_on_after(std::int32_t res, state before) noexcept {
     }
     if (cancel_requested()) return false;
     if (res > 0) {
-        one_by_one_ ? rest() : arm();
+        kind_ == kind::one_by_one ? rest() : arm();
     } else if (res == -ENOBUFS) {
         starve();
-    } else if (res == -EINVAL && !one_by_one_) {
+    } else if (res == -EINVAL && kind_ != kind::one_by_one) {
         // A kernel that does not know the flag refuses it; what it refuses for another reason it
         // refuses again.
-        one_by_one_ = true;
+        kind_ = kind_ == kind::bundled ? kind::multishot : kind::one_by_one;
         arm();
     } else {
         return false;
@@ -111,9 +125,10 @@ void receive_operation::begin() noexcept {
 }
 
 void receive_operation::arm() noexcept {
-    careful_ = false;
+    if (kind_ == kind::bundled && pool_->is_incremental()) kind_ = kind::multishot;
+    careful_ = kind_ == kind::bundled;
     if (!pool_->offers()) {
-        one_by_one_ = true;
+        kind_ = kind::one_by_one;
         receive_block* const spare = pool_->take_spare();
         return spare ? receive_into(*spare) : starve();
     }
@@ -168,7 +183,7 @@ bool receive_operation::take(receive_next& into, const scheduler& here) noexcept
         into.put(piece);
         kept_ -= static_cast<std::uint32_t>(pool_->cost_of(piece.size));
         const bool again = state_ == state::resting && end_ == not_ended && wants_more();
-        if (again && !one_by_one_ && usable() && pool_->is_owned_by(here)) begin();
+        if (again && kind_ != kind::one_by_one && usable() && pool_->is_owned_by(here)) begin();
         return true;
     }
     if (state_ == state::resting && end_ == not_ended && !usable()) {
@@ -267,10 +282,11 @@ void receive_operation::prepare(io_uring_sqe& sqe) noexcept {
         io_uring_prep_recv(&sqe, fd_, block_->data(), pool_->size_of(*block_), 0);
         return;
     }
-    if (one_by_one_)
+    if (kind_ == kind::one_by_one)
         io_uring_prep_recv(&sqe, fd_, nullptr, pool_->block_size(), 0);
     else
         io_uring_prep_recv_multishot(&sqe, fd_, nullptr, 0, 0);
+    if (kind_ == kind::bundled) sqe.ioprio |= receive_bundle;
     sqe.flags |= IOSQE_BUFFER_SELECT;
     sqe.buf_group = 0;
 }

@@ -7,8 +7,11 @@
 //   idle     → in_flight   scheduler::start(), prepared straight into a submission slot
 //   idle     → queued      the same with no slot left; a later turn submits it
 //   queued   → in_flight   a slot became free
+//   in_flight→ in_flight   a completion with F_MORE: one of several, or the result of a send that
+//                          the terminal one, which brings it once more, tells to be over
 //   in_flight→ delayed     the kernel gave it up for a reason of its own; submitted again after a
-//   pause any      → idle        its terminal completion, delivered to complete()
+//                          pause
+//   any      → idle        its terminal completion, delivered to complete()
 //
 // Owner thread only. This type knows no coroutine: coro/ makes operations awaitable.
 #pragma once
@@ -73,6 +76,10 @@ public:
 
     /// Whether the kernel always gives it to a worker of the unbounded kind.
     [[nodiscard]] virtual bool needs_kernel_worker() const noexcept { return false; }
+
+    /// It was asked to end and has not, and is being asked once more. Nothing is begun or ended
+    /// here.
+    virtual void asked_again(time_point /*now*/) noexcept {}
 
     /// Asks the scheduler to end it early. The outcome is still that of the terminal completion.
     void cancel() noexcept final;

@@ -30,7 +30,9 @@ struct scheduler_stats {
     std::uint64_t spurious_cancels =
         0;                      ///< -ECANCELED that nobody asked for (a kernel worker failed)
     std::uint64_t restarts = 0; ///< operations submitted again after an interruption
-    worker_stats workers{};     ///< of its pool
+    std::uint64_t zero_copy_sends = 0;        ///< that the kernel took by reference, and gave back
+    std::uint64_t zero_copy_sends_copied = 0; ///< of these, those that it had to copy all the same
+    worker_stats workers{};                   ///< of its pool
 };
 
 } // namespace coronet

@@ -93,10 +93,15 @@ bool epoll_driver::room_for_completion() noexcept {
     }
 }
 
-void epoll_driver::execute(const io_uring_sqe& entry) noexcept {
+void epoll_driver::execute(io_uring_sqe& entry) noexcept {
     switch (entry.opcode) {
     case IORING_OP_ASYNC_CANCEL:
         complete(entry, cancel(entry.addr));
+        break;
+    case IORING_OP_SEND_ZC:
+    case IORING_OP_SENDMSG_ZC:
+        plain_call::send_with_copy(entry);
+        begin(entry);
         break;
     case IORING_OP_CLOSE:
         end_all_on(entry.fd);

@@ -67,7 +67,7 @@ private:
 
     // ---- entries (epoll.cpp) ----
     void execute_filled() noexcept;
-    void execute(const io_uring_sqe& entry) noexcept;
+    void execute(io_uring_sqe& entry) noexcept;
     void look(time_point deadline) noexcept;
     void complete(const io_uring_sqe& entry, std::int32_t res, std::uint32_t flags = 0) noexcept;
 

@@ -23,11 +23,18 @@ constexpr auto replaceable = std::to_array<unsigned>(
      IORING_OP_SYMLINKAT, IORING_OP_LINKAT, IORING_OP_SOCKET, detail::op_ftruncate}
 );
 
+bool is_by_reference(const io_uring_sqe& entry) noexcept {
+    return entry.opcode == IORING_OP_SEND_ZC || entry.opcode == IORING_OP_SENDMSG_ZC;
+}
+
 } // namespace
 
 missing_opcodes::missing_opcodes(const ring& kernel) noexcept
     : any_(!std::ranges::all_of(replaceable, [&](unsigned each) { return kernel.knows(each); })),
-      seen_(kernel.consumed()) {}
+      copies_sends_(!kernel.knows(IORING_OP_SEND_ZC) || !kernel.knows(IORING_OP_SENDMSG_ZC)),
+      seen_(kernel.consumed()) {
+    any_ = any_ || copies_sends_;
+}
 
 bool missing_opcodes::executed_here(const ring& kernel, const io_uring_sqe& entry) const noexcept {
     return !kernel.knows(entry.opcode) &&
@@ -55,6 +62,7 @@ void missing_opcodes::take_over(
 ) {
     for (; seen_ != tail; ++seen_) {
         io_uring_sqe& entry = kernel.entries()[seen_ & (kernel.entry_count() - 1)];
+        if (copies_sends_ && is_by_reference(entry)) plain_call::send_with_copy(entry);
         if (!execute(kernel, entry, home)) continue;
         io_uring_prep_nop(&entry);
         entry.user_data = nop_id;

@@ -2,8 +2,9 @@
 //
 // Entries whose opcode this kernel lacks: instead of the kernel, a plain call or a worker executes
 // them, with the same result. The entry itself becomes a NOP. All that can wait for readiness is as
-// old as the oldest kernel whose rings are used (5.11), so that nothing here has to poll. Owner
-// thread only; costs nothing where nothing is missing.
+// old as the oldest kernel whose rings are used (5.11), so that nothing here has to poll. A send by
+// reference becomes one that copies, which the kernel knows. Owner thread only; costs nothing where
+// nothing is missing.
 #pragma once
 
 #include "../ring.hpp"
@@ -39,6 +40,7 @@ private:
     [[nodiscard]] bool execute(const ring& kernel, const io_uring_sqe& entry, scheduler& home);
 
     bool any_ = false;
+    bool copies_sends_ = false;
     unsigned seen_;
     std::vector<completion> ended_;
     std::vector<completion> delivering_;

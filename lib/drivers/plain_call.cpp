@@ -57,6 +57,11 @@ bool is_out_of_band(const io_uring_sqe& entry) noexcept {
     return receives && (entry.msg_flags & (MSG_OOB | MSG_ERRQUEUE)) != 0;
 }
 
+void send_with_copy(io_uring_sqe& entry) noexcept {
+    entry.opcode = entry.opcode == IORING_OP_SEND_ZC ? IORING_OP_SEND : IORING_OP_SENDMSG;
+    entry.ioprio = 0;
+}
+
 std::int32_t given_up(const progress& so_far, std::int32_t error) noexcept {
     return so_far.done > 0 ? static_cast<std::int32_t>(so_far.done) : error;
 }

@@ -41,6 +41,9 @@ struct outcome {
 [[nodiscard]] outcome attempt(const io_uring_sqe& entry, progress& so_far) noexcept;
 [[nodiscard]] std::int32_t perform(const io_uring_sqe& entry, const progress& so_far) noexcept;
 
+/// Makes a send that need not copy the one that does: a plain call can do no other.
+void send_with_copy(io_uring_sqe& entry) noexcept;
+
 /// What it has come to when it is given up: a part that was transferred is its result.
 [[nodiscard]] std::int32_t given_up(const progress& so_far, std::int32_t error) noexcept;
 

@@ -73,6 +73,7 @@ private:
     std::byte* data_;
     receive_block* next_spare_ = nullptr;
     std::uint16_t id_;
+    std::uint16_t place_ = 0;                // in the ring, when it was offered last
     bool filling_ = true;                    // offered: the driver may still write to it
     std::uint32_t used_ = 0;                 // bytes that were handed out; of an incremental one
     std::uint32_t out_ = 0;                  // pieces that were, and not given back to the owner
@@ -128,6 +129,10 @@ public:
     [[nodiscard]] bool offers() const noexcept { return offers_; }
     /// The piece that a completion with these flags has brought: `size` bytes.
     [[nodiscard]] received_piece arrived(std::uint32_t flags, std::uint32_t size) noexcept;
+    /// The flags that a completion would have for the block behind its own: it has filled that,
+    /// too.
+    [[nodiscard]] std::uint32_t flags_of_next(std::uint32_t flags) const noexcept;
+    [[nodiscard]] bool is_incremental() const noexcept { return incremental_; }
     /// A whole block to receive into, where nothing is offered. Null: there is none left.
     [[nodiscard]] receive_block* take_spare() noexcept;
     /// What it came to.

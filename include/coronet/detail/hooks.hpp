@@ -42,6 +42,7 @@ enum class hook_point : std::uint8_t {
     drain_round,       // before each look at what is in flight
     nothing_in_flight, // the look found nothing
     closing,           // before the driver gives everything back
+    sent_by_reference, // a send has its result, and the kernel its buffer; the subject is the send
     buffer_returning,  // another thread is about to send a buffer home; the subject is its block
     // Of a pool; the subject is an account of it, the worker (idle, ...), or the item (item_...).
     enqueued,          // an item is in the queue, the lock was released

@@ -44,6 +44,8 @@ struct receive_options {
     /// the buffer that it occupies. After that the peer has to wait, as with any reader that does
     /// not read.
     std::size_t window = std::size_t{256} * 1024;
+    /// Several buffers by one result, where the kernel can (6.10, and not with incremental ones).
+    bool bundle = false;
 };
 
 namespace detail {
@@ -74,7 +76,9 @@ public:
         : may_outlive_descriptor(from),
           fd_(from.native_handle()),
           window_(static_cast<std::uint32_t>(std::min<std::size_t>(options.window, window_max))),
-          generation_(from.generation()) {}
+          generation_(from.generation()) {
+        if (options.bundle) kind_ = kind::bundled;
+    }
     receive_operation(const receive_operation&) = delete;
     receive_operation& operator=(const receive_operation&) = delete;
     ~receive_operation() = default;
@@ -104,6 +108,9 @@ public:
 private:
     enum class state : std::uint8_t { resting, armed, starved, pausing, ending, abandoned };
 
+    /// Of request: one for all that comes, or for a piece.
+    enum class kind : std::uint8_t { bundled, multishot, one_by_one };
+
     friend class receive_ender;
     static constexpr std::uint32_t window_max = std::uint32_t{1} << 30;
 
@@ -117,6 +124,7 @@ private:
 
     [[nodiscard]] received_piece brought(std::int32_t res, std::uint32_t flags) noexcept;
     void give(const received_piece& piece) noexcept;
+    void give_bundle(std::uint32_t size, std::uint32_t flags) noexcept;
     void keep(const received_piece& piece) noexcept;
     void terminated(std::int32_t res) noexcept;
     [[nodiscard]] bool goes_on_after(std::int32_t res, state before) noexcept;
@@ -136,8 +144,8 @@ private:
     static constexpr std::int32_t not_ended = 1;
 
     state state_ = state::resting;
-    bool one_by_one_ = false;
-    bool careful_ = false;    // there is a block_, or a piece is lost
+    kind kind_ = kind::multishot;
+    bool careful_ = false;    // there is a block_, or a piece is lost, or several come at once
     bool piece_lost_ = false; // for which it was asked to end
     int fd_;
     std::int32_t end_ = not_ended; // else what next() tells after all that is kept: 0, or an error

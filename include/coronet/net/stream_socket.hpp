@@ -7,6 +7,7 @@
 #include <coronet/net/basic_socket.hpp>
 #include <coronet/net/receive_stream.hpp>
 #include <coronet/net/transfers.hpp>
+#include <coronet/net/zero_copy.hpp>
 
 #include <cstddef>
 #include <span>
@@ -85,6 +86,29 @@ public:
     /// Kernel: IORING_OP_SENDMSG with MSG_WAITALL.
     [[nodiscard]] auto write_all(std::span<iovec> buffers) noexcept {
         return detail::descriptor_operation<detail::send_all_vectored>{*this, buffers};
+    }
+
+    /// Sends all of `buffer`, and the kernel makes no copy of it where it can do without. The await
+    /// ends when the peer has acknowledged the last byte: from then on the buffer may be changed.
+    /// Worth it for much at once and over a network only (docs/sending.md).
+    ///
+    /// Result: bytes taken by the kernel, and why not all.
+    /// Errors: those of send(2); never SIGPIPE. Where the kernel has no memory for it, or cannot
+    /// send so (a unix socket), it copies.
+    /// Cancel: partial: `bytes` tells how many. What the kernel has taken is waited for; a peer
+    /// that has not acknowledged it about a second later loses the connection, and the error is
+    /// operation_canceled also if all was taken.
+    /// Kernel: IORING_OP_SEND_ZC with MSG_WAITALL, 6.2; IORING_OP_SEND before.
+    [[nodiscard]] auto write_all_zc(std::span<const std::byte> buffer) noexcept {
+        return detail::descriptor_operation<detail::zero_copy<detail::send_all>>{*this, buffer};
+    }
+    /// The same from several buffers, one after the other.
+    ///
+    /// Lifetime: the array, too, outlives the await; its elements are moved on as they are sent.
+    /// Kernel: IORING_OP_SENDMSG_ZC with MSG_WAITALL, 6.2; IORING_OP_SENDMSG before.
+    [[nodiscard]] auto write_all_zc(std::span<iovec> buffers) noexcept {
+        using send = detail::zero_copy<detail::send_all_vectored>;
+        return detail::descriptor_operation<send>{*this, buffers};
     }
 
     /// Ends one or both directions: the peer's read_some() gives 0 after `sending` (or `both`).

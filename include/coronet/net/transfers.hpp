@@ -21,8 +21,10 @@ public:
     send_all(int fd, std::span<const std::byte> data) noexcept
         : transfer_operation(fd, data.size()), data_(data) {}
 
-private:
+protected:
     void prepare(io_uring_sqe& sqe) noexcept override;
+
+private:
     [[nodiscard]] subject on() const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "send"; }
     std::span<const std::byte> data_;
@@ -45,8 +47,10 @@ class send_all_vectored : public transfer_operation {
 public:
     send_all_vectored(int fd, std::span<iovec> parts) noexcept;
 
-private:
+protected:
     void prepare(io_uring_sqe& sqe) noexcept override;
+
+private:
     void advance(std::size_t bytes) noexcept override;
     [[nodiscard]] subject on() const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "sendmsg"; }
