@@ -150,6 +150,7 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
 /// The kernel has let go of what it sent by reference. Its result came before, and complete() has
 /// kept it.
 std::int32_t dispatcher::given_back(const operation& op, std::int32_t usage) noexcept {
+    if (op.res() < 0) return op.res();
     ++stats_.zero_copy_sends;
     if (usage < 0) ++stats_.zero_copy_sends_copied; // IORING_NOTIF_USAGE_ZC_COPIED, the top bit
     return op.res();

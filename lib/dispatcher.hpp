@@ -144,7 +144,7 @@ inline void dispatcher::deliver(std::uint64_t id, std::int32_t res, std::uint32_
     CORONET_ASSERT(op.generation_ == id >> operation::generation_shift);
     detail::happens_after(&op);
     if (flags & IORING_CQE_F_MORE) {
-        op.achieved_something();
+        if (res >= 0) op.achieved_something();
         op.complete(res, flags);
         return;
     }

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include <unistd.h>
@@ -37,21 +39,26 @@ bool is_the_end(const std::error_code& error) noexcept {
 /// take away what another one has not seen yet: a pause has an end in any case.
 class closings {
 public:
-    static event& any() noexcept {
-        static auto* const never_destroyed = new event;
-        return *never_destroyed;
-    }
+    /// After watch().
+    static event& any() noexcept { return *any_.load(std::memory_order_relaxed); }
     static void watch() noexcept { count(1); }
     static void look_away() noexcept { count(-1); }
 
 private:
     static void count(int change) noexcept {
         static std::mutex changing;
-        static int watching = 0;
         const std::scoped_lock lock{changing};
-        watching += change;
+        if (whose_.load(std::memory_order_relaxed) != ::getpid()) begin_here();
+        watching_ = std::max(0, watching_ + change);
+        detail::closed_descriptors::tell_of_each(watching_ > 0 ? &tell : nullptr);
+    }
+    /// In this process, which may be a forked child: those who watched and wait are the parent's,
+    /// and what they wait for is left as it is. Never destroyed: descriptors are closed until the
+    /// last moment.
+    static void begin_here() noexcept {
+        any_.store(::new (static_cast<void*>(memory_)) event, std::memory_order_relaxed);
+        watching_ = 0;
         whose_.store(::getpid(), std::memory_order_relaxed);
-        detail::closed_descriptors::tell_of_each(watching > 0 ? &tell : nullptr);
     }
     static void tell() noexcept {
         // In a forked child nobody waits, and locks may be held by threads that do not exist.
@@ -59,6 +66,9 @@ private:
     }
 
     static inline std::atomic<pid_t> whose_{0};
+    alignas(event) static inline std::byte memory_[sizeof(event)];
+    static inline std::atomic<event*> any_{nullptr};
+    static inline int watching_ = 0; // under the lock
 };
 
 } // namespace
@@ -83,10 +93,16 @@ task<std::error_code> accept_backoff::after(std::error_code failure) {
 }
 
 void accept_backoff::begin(const std::error_code& failure) {
-    detail::warn("accept: " + failure.message() + "; connections wait until something comes free");
-    short_ = true;
     closings::watch();
+    short_ = true;
     closings::any().reset();
+    try {
+        detail::warn(
+            "accept: " + failure.message() + "; connections wait until something comes free"
+        );
+    } catch (const std::bad_alloc&) {
+        return; // it is memory that is short
+    }
 }
 
 // One that was refused a moment ago and is again in a moment is short all the time.

@@ -23,7 +23,8 @@ bool wants_copy(std::int32_t res) noexcept {
 
 } // namespace
 
-void lent_to_peer::request(io_uring_sqe& sqe) const noexcept {
+void lent_to_peer::request(io_uring_sqe& sqe) noexcept {
+    held_ = false; // what was, has been given back
     if (refused_) return;
     sqe.opcode = sqe.opcode == IORING_OP_SEND ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
     sqe.ioprio = report_zero_copy_usage;
@@ -49,10 +50,10 @@ void lent_to_peer::asked_again(int fd, time_point now) noexcept {
 
 /// What is not acknowledged is dropped: the kernel has no more use for its memory.
 void lent_to_peer::hang_up(int fd) noexcept {
-    hung_up_ = true;
     sockaddr nobody{};
     nobody.sa_family = AF_UNSPEC;
-    static_cast<void>(::connect(fd, &nobody, sizeof nobody));
+    // It may be busy with another thread's wait (kernels 6.4 to 6.6): then once more later.
+    hung_up_ = ::connect(fd, &nobody, sizeof nobody) == 0 || errno != EBUSY;
 }
 
 } // namespace coronet::detail

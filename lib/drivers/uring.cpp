@@ -92,7 +92,10 @@ public:
         return true;
     }
 
-    [[nodiscard]] bool carries_wakes() const noexcept override { return own().can_message(); }
+    [[nodiscard]] bool carries_wakes() const noexcept override {
+        return port_ &&
+               own().can_message(); // its own end closes descriptors, which may wake others
+    }
 
     void send_wakes() noexcept override {
         if (!owes_wakes_) return;

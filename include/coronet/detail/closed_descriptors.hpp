@@ -14,13 +14,12 @@ namespace coronet::detail {
 
 class closed_descriptors {
 public:
-    /// Before or after close(2): the number can mean another file from now on.
+    /// After close(2): the number can mean another file, and may have done so for a moment.
     static void note(int fd) noexcept {
         slot_of(fd).fetch_add(1, std::memory_order_relaxed);
         if (const auto tell = told_.load(std::memory_order_relaxed)) [[unlikely]]
             tell();
     }
-    /// Whoever knows that the number has been opened again also sees that it was closed.
     [[nodiscard]] static std::uint32_t count(int fd) noexcept {
         return slot_of(fd).load(std::memory_order_relaxed);
     }

@@ -43,9 +43,22 @@ public:
     using shared_inbox = std::shared_ptr<inbox>;
     enum class outcome { given, full, nobody };
 
-    void add(const shared_inbox& added) {
+    /// A round of dealing begins: it ends with close_all().
+    void open() noexcept {
         const std::scoped_lock lock{mutex_};
-        open_.push_back(added);
+        over_ = false;
+    }
+
+    /// After the end it is closed at once.
+    void add(const shared_inbox& added) {
+        {
+            const std::scoped_lock lock{mutex_};
+            if (over_)
+                added->close();
+            else
+                open_.push_back(added);
+        }
+        room_.set();
     }
 
     /// Whoever waits for room may find that nobody is left.
@@ -63,6 +76,7 @@ public:
         {
             const std::scoped_lock lock{mutex_};
             all.swap(open_);
+            over_ = true;
         }
         for (const shared_inbox& each : all)
             each->close();
@@ -84,8 +98,8 @@ public:
         if (dealt != outcome::full) return dealt;
         // Who takes one out of an inbox that the second attempt finds full sees this: the inbox has
         // a lock, too. What was taken before makes room for that attempt.
+        room_.reset(); // first: what is taken from here on sets it
         waiting_.store(true, std::memory_order_relaxed);
-        room_.reset();
         return deal(peer);
     }
     [[nodiscard]] auto wait_for_room() noexcept { return room_.wait(); }
@@ -100,8 +114,22 @@ private:
     std::mutex mutex_;
     std::vector<shared_inbox> open_;
     std::size_t turn_ = 0;
+    bool over_ = false;
     std::atomic<bool> waiting_{false};
     event room_;
+};
+
+/// While it lives shares are dealt to; they are closed at its end, also by an exception.
+template <class Stream>
+class dealing {
+public:
+    explicit dealing(dealer<Stream>& dealer) noexcept : dealer_(dealer) { dealer_.open(); }
+    dealing(const dealing&) = delete;
+    dealing& operator=(const dealing&) = delete;
+    ~dealing() { dealer_.close_all(); }
+
+private:
+    dealer<Stream>& dealer_;
 };
 
 /// receive() of a share's channel.
@@ -141,10 +169,10 @@ public:
 
     /// Waits for the next connection that is for this share.
     ///
-    /// Errors: errc::closed, when the listener's run() has ended and nothing is left here.
-    /// Cancel: total: connections stay in the share. If one was given first, it is the answer.
-    /// Lifetime: the share outlives the await.
-    /// Thread: owner of any scheduler, one at a time.
+    /// Errors: errc::closed, when the listener's run() has ended and nothing is left here, and
+    /// after close(). Cancel: total: connections stay in the share. If one was given first, it is
+    /// the answer. Lifetime: the share outlives the await. Thread: owner of any scheduler, one at a
+    /// time.
     [[nodiscard]] detail::share_accept<Stream> accept() noexcept {
         return detail::share_accept<Stream>{*inbox_, *from_};
     }
@@ -152,11 +180,10 @@ public:
     /// Takes no more: what it holds goes to the other shares, or is closed if they are full. No
     /// accept() waits. Thread: that of accept().
     void close() noexcept {
-        if (!inbox_) return;
+        if (!inbox_) return; // moved away
         from_->remove(inbox_);
         for (auto left = inbox_->try_receive(); left; left = inbox_->try_receive())
             static_cast<void>(from_->deal(*left));
-        inbox_.reset();
     }
 
 private:
@@ -170,7 +197,7 @@ private:
     }
 
     std::shared_ptr<dealer> from_;
-    std::shared_ptr<channel<Stream>> inbox_; // null: closed
+    std::shared_ptr<channel<Stream>> inbox_; // null: moved away
 };
 
 template <class Listener>
@@ -178,10 +205,10 @@ class shared_listener {
 public:
     using stream_type = typename Listener::stream_type;
 
-    /// At most `inbox` connections wait in each share for its scheduler; the others wait in the
-    /// backlog. Throws std::bad_alloc.
+    /// At most `inbox` connections, and at least one, wait in each share for its scheduler; the
+    /// others wait in the backlog. Throws std::bad_alloc.
     explicit shared_listener(Listener listener, std::size_t inbox = 16)
-        : listener_(std::move(listener)), inbox_(inbox) {}
+        : listener_(std::move(listener)), inbox_(std::max<std::size_t>(inbox, 1)) {}
     shared_listener(const shared_listener&) = delete;
     shared_listener& operator=(const shared_listener&) = delete;
     ~shared_listener() { dealer_->close_all(); }
@@ -216,9 +243,9 @@ private:
 
 template <class Listener>
 task<std::error_code> shared_listener<Listener>::run() {
+    const detail::dealing<stream_type> round{*dealer_};
     auto accepting = accept_until_the_end();
     const auto ended = co_await std::move(accepting);
-    dealer_->close_all();
     co_return ended;
 }
 

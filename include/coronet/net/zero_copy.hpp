@@ -32,7 +32,7 @@ public:
     enum class step : std::uint8_t { wait, copy, go_on };
 
     /// Has the kernel send without a copy, unless it would not.
-    void request(io_uring_sqe& sqe) const noexcept;
+    void request(io_uring_sqe& sqe) noexcept;
     /// What comes after this completion.
     [[nodiscard]] step after(int fd, std::int32_t res, std::uint32_t flags) noexcept;
     /// The operation was asked to end, again.

@@ -161,5 +161,24 @@ TEST_F(scripted_zero_copy, is_counted_and_so_is_what_was_copied_all_the_same) {
     EXPECT_EQ(test.loop.stats().zero_copy_sends_copied, 1u);
 }
 
+TEST_F(scripted_zero_copy, that_is_cancelled_before_anything_was_taken_leaves_the_connection) {
+    script.on(IORING_OP_SEND_ZC).first(-EAGAIN).complete(0, IORING_CQE_F_NOTIF);
+    script.on(IORING_OP_POLL_ADD).never().cancel_answered(0, -ECANCELED);
+    const auto told = finish(write_five_within(&pair.here, 10ms));
+    EXPECT_EQ(told.bytes, 0u);
+    EXPECT_EQ(seen_by_peer(), EAGAIN);
+}
+
+TEST_F(scripted_zero_copy, that_is_refused_after_each_poll_pauses) {
+    for (int i = 0; i < 20; ++i) {
+        script.on(IORING_OP_SEND_ZC).first(-EAGAIN).complete(0, IORING_CQE_F_NOTIF);
+        script.on(IORING_OP_POLL_ADD).complete(POLLOUT);
+    }
+    sends(5);
+    const auto begin = script.now();
+    EXPECT_TRUE(finish(write_five(&pair.here)));
+    EXPECT_GT(script.now() - begin, 500ms);
+}
+
 } // namespace
 } // namespace coronet
