@@ -23,8 +23,7 @@ bool wants_copy(std::int32_t res) noexcept {
 
 } // namespace
 
-void lent_to_peer::request(io_uring_sqe& sqe) noexcept {
-    held_ = false; // what was, has been given back
+void lent_to_peer::request(io_uring_sqe& sqe) const noexcept {
     if (refused_) return;
     sqe.opcode = sqe.opcode == IORING_OP_SEND ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
     sqe.ioprio = report_zero_copy_usage;
@@ -32,7 +31,7 @@ void lent_to_peer::request(io_uring_sqe& sqe) noexcept {
 
 lent_to_peer::step lent_to_peer::after(int fd, std::int32_t res, std::uint32_t flags) noexcept {
     if (flags & IORING_CQE_F_MORE) {
-        held_ = true;
+        held_ = res > 0; // else it took nothing
         return step::wait;
     }
     const bool was_held = std::exchange(held_, false);

@@ -5,7 +5,8 @@
 // await lasts as long, so that whoever goes on owns the memory again.
 //
 //   sending → held       the result, with F_MORE: the kernel still reads what it took
-//   held    → sending    the notification: it has let go. There is a rest, or it was -EAGAIN
+//   held    → sending    the notification: it has let go. There is a rest
+//   sending → sending    the same, if it took nothing (-EAGAIN)
 //   held    → (ended)    the notification of the last part
 //   sending → sending    refused (a unix socket, no memory for it): once more, with copies
 //
@@ -32,7 +33,7 @@ public:
     enum class step : std::uint8_t { wait, copy, go_on };
 
     /// Has the kernel send without a copy, unless it would not.
-    void request(io_uring_sqe& sqe) noexcept;
+    void request(io_uring_sqe& sqe) const noexcept;
     /// What comes after this completion.
     [[nodiscard]] step after(int fd, std::int32_t res, std::uint32_t flags) noexcept;
     /// The operation was asked to end, again.
