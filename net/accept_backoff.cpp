@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <mutex>
 #include <new>
@@ -21,9 +22,14 @@ namespace {
 
 // The connection that was to be accepted has failed, and is gone: the next one may be well.
 bool is_of_the_peer(const std::error_code& error) noexcept {
+    // Those of accept(2) that are told of the network; two of them have no name in std::errc.
+    const auto is = [&](int number) {
+        return error == std::error_code{number, std::generic_category()};
+    };
     return error == std::errc::connection_aborted || error == std::errc::protocol_error ||
            error == std::errc::network_down || error == std::errc::network_unreachable ||
-           error == std::errc::host_unreachable || error == std::errc::no_protocol_option;
+           error == std::errc::host_unreachable || error == std::errc::no_protocol_option ||
+           is(EHOSTDOWN) || is(ENONET);
 }
 
 // The listener will never accept again, or nobody wants it to.

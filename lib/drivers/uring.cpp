@@ -92,9 +92,9 @@ public:
         return true;
     }
 
+    /// Not at its end: then it closes descriptors, and who waits for that is woken.
     [[nodiscard]] bool carries_wakes() const noexcept override {
-        return port_ &&
-               own().can_message(); // its own end closes descriptors, which may wake others
+        return port_ && own().can_message();
     }
 
     void send_wakes() noexcept override {

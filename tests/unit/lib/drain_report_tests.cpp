@@ -3,35 +3,16 @@
 // An end that does not come explains itself: after a second the log names each operation that is
 // waited for.
 #include "scripted_scheduler.hpp"
+#include "support/logged.hpp"
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <memory>
-#include <sstream>
 #include <string>
 
 namespace coronet::testing {
 namespace {
 
-/// What is logged while this lives.
-class logged {
-public:
-    logged() : before_(spdlog::default_logger()) {
-        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-            "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)
-        ));
-    }
-    ~logged() { spdlog::set_default_logger(before_); }
-    logged(const logged&) = delete;
-    logged& operator=(const logged&) = delete;
-    [[nodiscard]] std::string text() const { return text_.str(); }
-
-private:
-    std::shared_ptr<spdlog::logger> before_;
-    std::ostringstream text_;
-};
+using test::logged;
 
 TEST(drain, names_what_it_waits_for_after_a_second_without_progress) {
     using namespace std::chrono_literals;

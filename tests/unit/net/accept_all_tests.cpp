@@ -3,7 +3,9 @@
 // Servers that run out of descriptors: nobody is refused, nothing turns for nothing, and all are
 // served once there are descriptors again.
 #include "connected.hpp"
+#include "support/logged.hpp"
 #include "support/open_files.hpp"
+#include "support/quiet.hpp"
 
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>
@@ -12,15 +14,12 @@
 #include <coronet/net/accept_all.hpp>
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <array>
 #include <atomic>
 #include <deque>
 #include <memory>
 #include <new>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,15 +31,12 @@ namespace coronet {
 namespace {
 
 using namespace std::chrono_literals;
+using test::client_of;
 using test::free_endpoint;
+using test::logged;
+using test::quiet;
 
 // ---- what the tests are made of ----
-
-run_options quiet() {
-    run_options options;
-    options.handle_signals = false;
-    return options;
-}
 
 /// While it lives, only so many descriptors can be opened.
 class descriptors_left {
@@ -112,16 +108,6 @@ protected:
     }
 };
 
-unique_fd client_of(const basic_socket& listener) {
-    const endpoint at = *listener.local_endpoint();
-    unique_fd client{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (::connect(client.get(), at.data(), at.size()) < 0)
-        throw std::system_error(errno, std::generic_category(), "connect");
-    const timeval limit{20, 0};
-    ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    return client;
-}
-
 template <class Stream>
 task<void> answer(Stream peer, int* served) {
     std::array<std::byte, 1> byte{std::byte{1}};
@@ -155,29 +141,6 @@ task<std::error_code> serve(scope children, server<Stream>* here) {
     auto accepting = accept_all(children, &here->from, answer<Stream>, &here->served);
     co_return co_await with_stop(here->stop.get_token(), std::move(accepting));
 }
-
-class logged {
-public:
-    logged() : before_(spdlog::default_logger()) {
-        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-            "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)
-        ));
-    }
-    ~logged() { spdlog::set_default_logger(before_); }
-    logged(const logged&) = delete;
-    logged& operator=(const logged&) = delete;
-    [[nodiscard]] int count(const std::string& words) const {
-        const std::string text = text_.str();
-        int found = 0;
-        for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1))
-            ++found;
-        return found;
-    }
-
-private:
-    std::ostringstream text_;
-    std::shared_ptr<spdlog::logger> before_;
-};
 
 // ---- with the real thing ----
 

@@ -4,6 +4,7 @@
 // stream that is just dropped.
 #include "connected.hpp"
 #include "support/open_files.hpp"
+#include "support/quiet.hpp"
 
 #include <coronet/coro/run.hpp>
 #include <coronet/coro/sleep.hpp>
@@ -84,12 +85,6 @@ task<outcome> close_under_next(basic_listener<Stream>* listener) {
     const auto after = co_await connections.next();
     co_return outcome{std::get<0>(both), std::get<1>(both), after.error(), in_flight};
 }
-run_options quiet() {
-    run_options options;
-    options.handle_signals = false;
-    return options;
-}
-
 TYPED_TEST(accept_multishot, C10_close_of_the_listener_waits_for_the_terminal_completion) {
     basic_listener<TypeParam> listener{free_endpoint<TypeParam>()};
     const auto seen = run(close_under_next(&listener), quiet());

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 namespace coronet::test {
@@ -32,6 +33,19 @@ inline endpoint free_endpoint<unix_stream>() {
     return *endpoint::unix_abstract(
         "coronet-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count)
     );
+}
+
+/// Its reads end after 20 s.
+inline unique_fd client_of(const endpoint& at) {
+    unique_fd client{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    if (::connect(client.get(), at.data(), at.size()) < 0)
+        throw std::system_error(errno, std::generic_category(), "connect");
+    const timeval limit{20, 0};
+    ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return client;
+}
+inline unique_fd client_of(const basic_socket& listener) {
+    return client_of(*listener.local_endpoint());
 }
 
 template <class Stream>

@@ -4,7 +4,8 @@
 // whether all of it came, once and in order.
 #pragma once
 
-#include <coronet/coro/run.hpp>
+#include "support/quiet.hpp"
+
 #include <coronet/net/receive_stream.hpp>
 #include <coronet/net/stream_socket.hpp>
 
@@ -21,11 +22,6 @@
 
 namespace coronet::test {
 
-inline run_options quiet() {
-    run_options options;
-    options.handle_signals = false;
-    return options;
-}
 inline run_options with_buffers(unsigned count, unsigned max, std::size_t size = 2048) {
     run_options options = quiet();
     options.scheduler.receive_buffers.count = count;

@@ -3,6 +3,7 @@
 // A limit on the wait for a piece is a timer beside it: it ends the wait, never the stream, and
 // never takes a piece away.
 #include "connected.hpp"
+#include "support/quiet.hpp"
 
 #include <coronet/coro/multishot.hpp>
 #include <coronet/coro/run.hpp>
@@ -38,12 +39,6 @@ template <class Stream>
 class receive_limit : public ::testing::Test {};
 using stream_types = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(receive_limit, stream_types, stream_names);
-
-run_options quiet() {
-    run_options options;
-    options.handle_signals = false;
-    return options;
-}
 
 std::string told(const result<received_buffer>& piece) {
     if (!piece) return piece.error().message();

@@ -4,6 +4,7 @@
 // and none is lost when one of them ends, or all.
 #include "connected.hpp"
 #include "support/open_files.hpp"
+#include "support/quiet.hpp"
 #include "support/schedulers.hpp"
 
 #include <coronet/coro/run.hpp>
@@ -31,27 +32,14 @@ namespace coronet {
 namespace {
 
 using namespace std::chrono_literals;
+using test::client_of;
 using test::free_endpoint;
-
-run_options quiet() {
-    run_options options;
-    options.handle_signals = false;
-    return options;
-}
+using test::quiet;
 
 template <class Stream>
 class shared_listener_of : public testing::Test {};
 using streams = testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(shared_listener_of, streams, test::stream_names);
-
-unique_fd client_of(const endpoint& at) {
-    unique_fd client{::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    if (::connect(client.get(), at.data(), at.size()) < 0)
-        throw std::system_error(errno, std::generic_category(), "connect");
-    const timeval limit{20, 0};
-    ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    return client;
-}
 
 constexpr int closed = -1;
 constexpr int elsewhere = 99;
