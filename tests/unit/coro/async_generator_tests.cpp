@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-namespace coronet {
+namespace coronet::async_generator_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -296,4 +296,4 @@ TEST(async_generator, yields_a_million_times_on_one_stack_frame) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::async_generator_tests

@@ -22,7 +22,7 @@
 #include <system_error>
 #include <utility>
 
-namespace coronet {
+namespace coronet::awaited_again_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 const std::string first_value = "a first value that is long enough for the heap";
 const std::string second_value = "a second value that is long enough for the heap";
 
-class awaited_again : public testing::Test {
+class awaited_again : public ::testing::Test {
     test::watchdog limit_{[] { return std::string("an await did not end"); }};
 };
 
@@ -187,4 +187,4 @@ TEST_F(awaited_again, a_latch_is_waited_for_again) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::awaited_again_tests

@@ -15,7 +15,7 @@
 #include <string>
 #include <thread>
 
-namespace coronet {
+namespace coronet::blocked_poster_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -80,4 +80,4 @@ TEST(wake_ups, L3_an_item_does_not_wait_for_a_message_that_has_not_left) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::blocked_poster_tests

@@ -13,7 +13,7 @@
 
 #include <poll.h>
 
-namespace coronet {
+namespace coronet::burst_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -64,7 +64,7 @@ task<void> in_scope(task<void> (*body)(scope, Parameters...), Arguments... argum
     co_await with_scope(body, arguments...);
 }
 
-class burst : public testing::TestWithParam<bool> {
+class burst : public ::testing::TestWithParam<bool> {
 protected:
     static run_options options() {
         run_options small;
@@ -101,10 +101,10 @@ TEST_P(burst, of_ten_thousand_waits_is_cancelled) {
     EXPECT_EQ(seen.cancelled, 10'000);
 }
 
-std::string ring_name(const testing::TestParamInfo<bool>& kind) {
+std::string ring_name(const ::testing::TestParamInfo<bool>& kind) {
     return kind.param ? "sqpoll" : "plain";
 }
-INSTANTIATE_TEST_SUITE_P(rings, burst, testing::Bool(), ring_name);
+INSTANTIATE_TEST_SUITE_P(rings, burst, ::testing::Bool(), ring_name);
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::burst_tests

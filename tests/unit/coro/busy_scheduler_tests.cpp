@@ -22,7 +22,7 @@
 
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::busy_scheduler_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -145,4 +145,4 @@ TEST(busy_scheduler, L23_serves_a_post_a_timer_a_cancel_and_a_completion_within_
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::busy_scheduler_tests

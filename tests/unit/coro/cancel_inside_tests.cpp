@@ -18,7 +18,7 @@
 
 #include <array>
 
-namespace coronet {
+namespace coronet::cancel_inside_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -112,4 +112,4 @@ TEST_F(cancel_inside, C7_another_cancel_resumes_nobody_that_it_cancels) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::cancel_inside_tests

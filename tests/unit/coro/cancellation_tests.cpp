@@ -18,14 +18,14 @@
 #include <semaphore>
 #include <thread>
 
-namespace coronet {
+namespace coronet::cancellation_tests {
 namespace {
 
 using namespace std::chrono_literals;
 using namespace test;
 
 template <class Kind>
-class waiting_operation : public testing::Test {
+class waiting_operation : public ::testing::Test {
 protected:
     void SetUp() override { before_ = open_file_count(); }
     void TearDown() override {
@@ -39,7 +39,7 @@ private:
     std::size_t before_ = 0;
 };
 
-using kinds = testing::Types<
+using kinds = ::testing::Types<
     waiting_read, waiting_readv, waiting_poll, waiting_recv, waiting_recvmsg, waiting_splice,
     waiting_write, waiting_writev, waiting_send, waiting_sendmsg, waiting_accept>;
 
@@ -202,4 +202,4 @@ TYPED_TEST(waiting_operation, ends_when_its_scheduler_is_stopped) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::cancellation_tests

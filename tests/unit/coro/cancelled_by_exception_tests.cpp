@@ -22,7 +22,7 @@
 
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::cancelled_by_exception_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -242,4 +242,4 @@ TEST(with_scope, throws_a_failure_of_a_child_rather_than_the_cancellation_of_its
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::cancelled_by_exception_tests

@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace coronet {
+namespace coronet::channel_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -101,7 +101,7 @@ std::vector<int> numbers(int count) {
     return all;
 }
 
-class channel_of : public testing::TestWithParam<std::size_t> {};
+class channel_of : public ::testing::TestWithParam<std::size_t> {};
 
 TEST_P(channel_of, gives_all_values_in_their_order) {
     channel<int> what{GetParam()};
@@ -117,9 +117,10 @@ TEST_P(channel_of, gives_all_values_in_their_order_to_another_scheduler) {
     sending.get();
 }
 
-INSTANTIATE_TEST_SUITE_P(capacity, channel_of, testing::Values(0, 1, 2, 7), [](const auto& chosen) {
-    return std::to_string(chosen.param);
-});
+INSTANTIATE_TEST_SUITE_P(
+    capacity, channel_of, ::testing::Values(0, 1, 2, 7),
+    [](const auto& chosen) { return std::to_string(chosen.param); }
+);
 
 task<void> receive_one(channel<int>* from, std::vector<int>* received) {
     const auto value = co_await from->receive();
@@ -296,4 +297,4 @@ TEST(channel, D5_a_value_that_comes_for_a_cancelled_receiver_goes_to_the_next_on
 #endif
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::channel_tests

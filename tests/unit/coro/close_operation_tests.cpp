@@ -16,7 +16,7 @@
 
 #include <fcntl.h>
 
-namespace coronet {
+namespace coronet::close_operation_tests {
 namespace {
 
 bool is_open(int fd) {
@@ -83,4 +83,4 @@ TEST(async_close, that_nobody_awaits_closes_all_the_same) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::close_operation_tests

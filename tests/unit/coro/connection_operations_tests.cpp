@@ -12,7 +12,7 @@
 
 #include <vector>
 
-namespace coronet {
+namespace coronet::connection_operations_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -160,4 +160,4 @@ TEST(accept, waits_on_a_non_blocking_socket) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::connection_operations_tests

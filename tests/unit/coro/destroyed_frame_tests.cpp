@@ -22,7 +22,7 @@
 #include <optional>
 #include <thread>
 
-namespace coronet {
+namespace coronet::destroyed_frame_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -229,4 +229,4 @@ TEST(async_generator, destroyed_while_next_is_in_flight_ends_the_program_and_nam
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::destroyed_frame_tests

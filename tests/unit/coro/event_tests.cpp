@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-namespace coronet {
+namespace coronet::event_tests {
 namespace {
 
 using namespace test;
@@ -120,4 +120,4 @@ TEST(event, may_be_destroyed_by_who_waited_for_it_while_another_thread_sets_it) 
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::event_tests

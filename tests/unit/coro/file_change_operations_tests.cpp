@@ -18,7 +18,7 @@
 #include <optional>
 #include <type_traits>
 
-namespace coronet {
+namespace coronet::file_change_operations_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -220,4 +220,4 @@ TEST(renameat, replaces_unless_told_not_to) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::file_change_operations_tests

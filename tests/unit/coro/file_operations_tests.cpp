@@ -19,7 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 
-namespace coronet {
+namespace coronet::file_operations_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -326,4 +326,4 @@ TEST(poll, reports_a_descriptor_that_is_not_open) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::file_operations_tests

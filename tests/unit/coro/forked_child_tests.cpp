@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace forked_child_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -96,3 +97,4 @@ TEST(fork, L11_run_ends_a_child_that_goes_on_with_a_message) {
 }
 
 } // namespace
+} // namespace forked_child_tests

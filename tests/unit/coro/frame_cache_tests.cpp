@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-namespace coronet::detail {
+namespace coronet::detail::frame_cache_tests {
 namespace {
 
 TEST(frame_cache, gives_the_same_memory_again) {
@@ -90,4 +90,4 @@ TEST(frame_cache, serves_threads_that_free_each_others_frames) {
 }
 
 } // namespace
-} // namespace coronet::detail
+} // namespace coronet::detail::frame_cache_tests

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace coronet {
+namespace coronet::generator_tests {
 namespace {
 
 static_assert(std::ranges::input_range<generator<int>>);
@@ -200,4 +200,4 @@ TEST(generator, yields_a_million_times_on_one_stack_frame) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::generator_tests

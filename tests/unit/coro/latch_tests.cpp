@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-namespace coronet {
+namespace coronet::latch_tests {
 namespace {
 
 using namespace test;
@@ -101,4 +101,4 @@ TEST(latch, may_be_destroyed_by_who_waited_for_it_while_another_thread_arrives) 
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::latch_tests

@@ -21,7 +21,7 @@
 
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::late_stop_tests {
 namespace {
 
 using namespace test;
@@ -109,4 +109,4 @@ TEST(with_stop, C2_a_cancel_that_was_posted_before_the_end_and_read_after_it_hit
 #endif
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::late_stop_tests

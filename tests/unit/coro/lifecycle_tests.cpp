@@ -25,7 +25,7 @@
 
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::lifecycle_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -322,4 +322,4 @@ TEST(report, names_operation_descriptor_age_and_place) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::lifecycle_tests

@@ -24,20 +24,20 @@
 #include <thread>
 #include <tuple>
 
-namespace coronet {
+namespace coronet::listed_wait_tests {
 namespace {
 
 using namespace std::chrono_literals;
 using namespace test;
 
 template <class Kind>
-class listed_await : public testing::Test {
+class listed_await : public ::testing::Test {
 protected:
     Kind kind_;
     watchdog limit_{[] { return std::string("an await did not end"); }};
 };
 
-using kinds = testing::Types<
+using kinds = ::testing::Types<
     listed_lock, listed_acquire, listed_event, listed_latch, listed_receive, listed_send,
     listed_rendezvous>;
 
@@ -250,4 +250,4 @@ TYPED_TEST(listed_await, X9_leaves_what_is_given_after_the_stop_to_others) {
 #endif
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::listed_wait_tests

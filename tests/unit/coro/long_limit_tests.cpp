@@ -22,7 +22,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-namespace coronet {
+namespace coronet::long_limit_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,7 +31,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using clock_hours = std::chrono::time_point<clock, hours>;
 
-class long_limit : public testing::Test {
+class long_limit : public ::testing::Test {
     test::watchdog limit_{[] { return std::string("a limit without an end was waited for"); }};
 };
 
@@ -121,4 +121,4 @@ TEST_F(long_limit, a_thread_may_park_for_ever) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::long_limit_tests

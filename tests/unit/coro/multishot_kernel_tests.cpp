@@ -15,7 +15,7 @@
 
 #include <poll.h>
 
-namespace coronet {
+namespace coronet::multishot_kernel_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -106,4 +106,4 @@ TEST(multishot_accept, ends_when_its_scheduler_is_stopped) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::multishot_kernel_tests

@@ -19,7 +19,7 @@
 #include <optional>
 #include <vector>
 
-namespace coronet {
+namespace coronet::multishot_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -283,4 +283,4 @@ TEST(scripted_multishot_death, destroyed_under_a_next_ends_the_program) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::multishot_tests

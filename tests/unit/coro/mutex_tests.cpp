@@ -21,7 +21,7 @@
 #include <utility>
 #include <vector>
 
-namespace coronet {
+namespace coronet::mutex_tests {
 namespace {
 
 using namespace test;
@@ -117,7 +117,7 @@ TEST(mutex, keeps_others_out_across_awaits) {
 
 /// Two wait for a lock that the test holds: the first on one scheduler and with a token, the second
 /// on another one.
-class mutex_waiters : public testing::Test {
+class mutex_waiters : public ::testing::Test {
 protected:
     void SetUp() override {
         first_ = begin(0, source_.get_token(), &first_held_);
@@ -196,4 +196,4 @@ TEST_F(mutex_waiters, X9_the_owner_unlocks_between_a_cancels_claim_and_its_callb
 #endif
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::mutex_tests

@@ -19,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-namespace coronet {
+namespace coronet::on_stop_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -217,4 +217,4 @@ TEST(on_stop, destroys_its_arguments_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::on_stop_tests

@@ -18,7 +18,7 @@
 
 #include <poll.h>
 
-namespace coronet {
+namespace coronet::place_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -131,4 +131,4 @@ TEST(place, of_what_nobody_awaits_is_nowhere) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::place_tests

@@ -20,7 +20,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::run_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -118,13 +118,13 @@ TEST(run, leaves_signals_alone_when_told_so) {
     EXPECT_FALSE(run(sees_blocked(SIGINT), options));
     EXPECT_EXIT(
         static_cast<void>(run(signalled(SIGTERM, false), options)),
-        testing::KilledBySignal(SIGTERM), ""
+        ::testing::KilledBySignal(SIGTERM), ""
     );
 }
 
 // ---- sync_wait ----
 
-class sync_wait_test : public testing::Test {
+class sync_wait_test : public ::testing::Test {
 protected:
     static runtime_options one() {
         runtime_options options;
@@ -199,4 +199,4 @@ TEST_F(sync_wait_test, serves_several_threads_at_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::run_tests

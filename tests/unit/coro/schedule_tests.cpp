@@ -21,7 +21,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace coronet {
+namespace coronet::schedule_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -281,4 +281,4 @@ TEST(run_on, ends_everything_when_both_schedulers_are_stopped_at_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::schedule_tests

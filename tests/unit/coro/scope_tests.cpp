@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet {
+namespace coronet::scope_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -259,4 +259,4 @@ TEST(with_scope, runs_in_a_stopped_branch_but_its_awaits_do_not_begin) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::scope_tests

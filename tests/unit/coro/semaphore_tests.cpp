@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace coronet {
+namespace coronet::semaphore_tests {
 namespace {
 
 using namespace test;
@@ -80,4 +80,4 @@ TEST(semaphore, wakes_as_many_as_it_got_permits_for_in_their_order) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::semaphore_tests

@@ -20,7 +20,7 @@
 
 #include <signal.h>
 
-namespace coronet {
+namespace coronet::shield_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -275,8 +275,8 @@ task<void> interrupted_twice() {
 }
 
 TEST(shield, is_ended_with_the_program_by_a_second_signal) {
-    EXPECT_EXIT(run(interrupted_twice()), testing::KilledBySignal(SIGTERM), "");
+    EXPECT_EXIT(run(interrupted_twice()), ::testing::KilledBySignal(SIGTERM), "");
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::shield_tests

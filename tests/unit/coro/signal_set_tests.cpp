@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::signal_set_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -92,4 +92,4 @@ TEST(signal_set, refuses_a_number_that_is_no_signal) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::signal_set_tests

@@ -11,7 +11,7 @@
 
 #include <vector>
 
-namespace coronet {
+namespace coronet::sleep_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -90,4 +90,4 @@ TEST(sleep_until, before_the_clock_began_ends_at_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::sleep_tests

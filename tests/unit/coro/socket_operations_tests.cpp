@@ -13,7 +13,7 @@
 
 #include <cstring>
 
-namespace coronet {
+namespace coronet::socket_operations_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -231,4 +231,4 @@ TEST(cancel, leaves_other_descriptors_alone) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::socket_operations_tests

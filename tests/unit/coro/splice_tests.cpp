@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::splice_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -108,4 +108,4 @@ TEST(splice_of_non_blocking, pipes_does_not_wait_where_it_was_asked_not_to) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::splice_tests

@@ -15,7 +15,7 @@
 #include <atomic>
 #include <thread>
 
-namespace coronet {
+namespace coronet::stop_order_tests {
 namespace {
 
 using test::point;
@@ -115,6 +115,6 @@ TEST(request_stop, C8_that_comes_after_the_callback_was_taken_back_finds_nobody)
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::stop_order_tests
 
 #endif

@@ -16,7 +16,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace coronet {
+namespace coronet::stop_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -178,4 +178,4 @@ TEST(with_stop, is_stopped_once_by_several_threads) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::stop_tests

@@ -14,7 +14,7 @@
 
 #include <array>
 
-namespace coronet {
+namespace coronet::success_wins_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -70,4 +70,4 @@ TEST_F(success_wins, C5_an_openat_that_was_cancelled_gives_the_file_that_was_ope
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::success_wins_tests

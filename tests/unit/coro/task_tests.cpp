@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace coronet {
+namespace coronet::task_tests {
 namespace {
 
 using test::few_frames;
@@ -180,7 +180,7 @@ task<int> depth(int levels, stack_extent* stack) {
     co_return below + 1;
 }
 
-TEST(task, nests_a_hundred_thousand_levels_on_one_stack_frame) {
+TEST(task, nests_a_hundred_thousand_levels_on_a_flat_stack) {
     stack_extent stack;
     EXPECT_EQ(run(depth(100'000, &stack)), 100'000);
     EXPECT_LT(stack.size(), few_frames);
@@ -220,4 +220,4 @@ TEST(task, awaits_a_million_ready_operations_on_one_stack_frame) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::task_tests

@@ -11,7 +11,7 @@
 
 #include <optional>
 
-namespace coronet {
+namespace coronet::this_coroutine_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -60,4 +60,4 @@ TEST(this_coroutine, has_a_token_that_calls_back_when_the_scheduler_is_stopped) 
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::this_coroutine_tests

@@ -15,7 +15,7 @@
 
 #include <vector>
 
-namespace coronet {
+namespace coronet::timeout_of_many_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -183,4 +183,4 @@ TEST(when_any, tells_that_a_sequence_was_cancelled_and_not_that_it_ended) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::timeout_of_many_tests

@@ -15,7 +15,7 @@
 #include <array>
 #include <stdexcept>
 
-namespace coronet {
+namespace coronet::timeout_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -209,4 +209,4 @@ TEST(with_timeout, ends_everything_below_it) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::timeout_tests

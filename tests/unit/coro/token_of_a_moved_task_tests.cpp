@@ -19,7 +19,7 @@
 #include <atomic>
 #include <thread>
 
-namespace coronet {
+namespace coronet::token_of_a_moved_task_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -194,4 +194,4 @@ TEST(stop_token, tells_a_stop_from_home_to_one_that_computes_elsewhere_and_await
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::token_of_a_moved_task_tests

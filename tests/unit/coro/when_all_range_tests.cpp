@@ -12,7 +12,7 @@
 #include <ctime>
 #include <vector>
 
-namespace coronet {
+namespace coronet::when_all_range_tests {
 namespace {
 
 task<int> ends_next_turn(int value) {
@@ -57,4 +57,4 @@ TEST(when_all, of_four_times_as_many_tasks_takes_about_four_times_as_long) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::when_all_range_tests

@@ -16,7 +16,7 @@
 #include <memory>
 #include <stdexcept>
 
-namespace coronet {
+namespace coronet::when_all_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -175,4 +175,4 @@ TEST(when_all, cancels_all_when_it_is_cancelled) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::when_all_tests

@@ -16,7 +16,7 @@
 #include <memory>
 #include <stdexcept>
 
-namespace coronet {
+namespace coronet::when_any_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -163,4 +163,4 @@ TEST(when_any, gives_an_error_code_as_it_is) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::when_any_tests

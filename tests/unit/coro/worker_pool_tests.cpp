@@ -32,7 +32,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::worker_pool_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -353,4 +353,4 @@ TEST(pool_run, on_a_pool_that_is_asked_for_after_the_end_is_stopped) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::worker_pool_tests

@@ -23,6 +23,7 @@
 
 #include <sys/mman.h>
 
+namespace buffer_pool_tests {
 namespace {
 
 using namespace coronet::testing;
@@ -334,3 +335,4 @@ TEST(buffer_pool, R7_is_freed_once_when_its_end_meets_a_piece_on_its_way_home) {
 #endif
 
 } // namespace
+} // namespace buffer_pool_tests

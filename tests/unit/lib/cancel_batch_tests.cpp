@@ -22,7 +22,7 @@
 #include "support/script.hpp"
 #endif
 
-namespace coronet::detail {
+namespace coronet::detail::cancel_batch_tests {
 namespace {
 
 using phase = listed_waiter::phase;
@@ -466,4 +466,4 @@ TEST(cancel_batch, T_S2_4_callbacks_that_cancel_each_others_lists_do_not_deadloc
 }
 
 } // namespace
-} // namespace coronet::detail
+} // namespace coronet::detail::cancel_batch_tests

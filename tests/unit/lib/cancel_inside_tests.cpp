@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <vector>
 
+namespace cancel_inside_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -92,3 +93,4 @@ TEST(cancel_inside_a_completion, C7_completes_nothing_that_pauses_before_another
 }
 
 } // namespace
+} // namespace cancel_inside_tests

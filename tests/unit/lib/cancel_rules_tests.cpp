@@ -20,7 +20,7 @@
 
 #include <sys/ioctl.h>
 
-namespace coronet {
+namespace coronet::cancel_rules_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -137,4 +137,4 @@ TEST(scheduler_on_a_ring, C5_data_that_comes_before_the_request_is_sent_is_deliv
 #endif
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::cancel_rules_tests

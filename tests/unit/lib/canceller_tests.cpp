@@ -12,6 +12,7 @@
 
 #include <poll.h>
 
+namespace canceller_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -344,3 +345,4 @@ TEST(canceller, ends_a_multishot_after_what_came_before) {
 }
 
 } // namespace
+} // namespace canceller_tests

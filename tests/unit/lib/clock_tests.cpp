@@ -11,6 +11,7 @@
 #include <limits>
 #include <ratio>
 
+namespace clock_tests {
 namespace {
 
 using namespace std::chrono;
@@ -84,3 +85,4 @@ TEST(limit, later_than_the_clock_can_tell_is_never) {
 }
 
 } // namespace
+} // namespace clock_tests

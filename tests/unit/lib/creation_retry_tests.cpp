@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+namespace creation_retry_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -81,3 +82,4 @@ TEST(creation_retry, W7_counts_interruptions_and_shortages_apart) {
 }
 
 } // namespace
+} // namespace creation_retry_tests

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 
+namespace dispatcher_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -419,3 +420,4 @@ TEST(operation, puts_itself_on_the_ready_queue_when_it_has_ended) {
 }
 
 } // namespace
+} // namespace dispatcher_tests

@@ -9,7 +9,7 @@
 
 #include <string>
 
-namespace coronet::testing {
+namespace coronet::testing::drain_report_tests {
 namespace {
 
 using test::logged;
@@ -42,4 +42,4 @@ TEST(drain, that_makes_progress_reports_nothing) {
 }
 
 } // namespace
-} // namespace coronet::testing
+} // namespace coronet::testing::drain_report_tests

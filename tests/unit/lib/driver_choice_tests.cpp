@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+namespace driver_choice_tests {
 namespace {
 
 using namespace coronet::testing;
@@ -261,3 +262,4 @@ TEST(driver_choice, is_told_once_however_many_schedulers_there_are) {
 }
 
 } // namespace
+} // namespace driver_choice_tests

@@ -28,7 +28,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-namespace coronet {
+namespace coronet::end_rules_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -235,4 +235,4 @@ TEST(join, L16_returns_when_every_port_can_be_bound_again_at_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::end_rules_tests

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+namespace epoll_driver_tests {
 namespace {
 
 using namespace coronet::testing;
@@ -319,3 +320,4 @@ TEST(epoll_driver, makes_a_listener_non_blocking) {
 }
 
 } // namespace
+} // namespace epoll_driver_tests

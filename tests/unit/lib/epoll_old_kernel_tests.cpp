@@ -16,6 +16,7 @@
 
 #include <poll.h>
 
+namespace epoll_old_kernel_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -102,3 +103,4 @@ TEST(epoll_on_an_old_kernel, cancels_a_read_that_a_worker_waits_in) {
 }
 
 } // namespace
+} // namespace epoll_old_kernel_tests

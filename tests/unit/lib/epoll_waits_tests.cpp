@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+namespace epoll_waits_tests {
 namespace {
 
 using namespace coronet::testing;
@@ -237,3 +238,4 @@ TEST(epoll_driver, holds_no_worker_with_a_splice_that_waits) {
 }
 
 } // namespace
+} // namespace epoll_waits_tests

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace forked_child_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -180,3 +181,4 @@ TEST(fork, L11_a_child_that_goes_on_leaves_the_end_of_a_loop) {
 }
 
 } // namespace
+} // namespace forked_child_tests

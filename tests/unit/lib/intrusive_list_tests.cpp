@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+namespace intrusive_list_tests {
 namespace {
 
 using coronet::detail::intrusive_list;
@@ -130,3 +131,4 @@ TEST(intrusive_list, aborts_when_an_element_is_added_twice) {
 }
 
 } // namespace
+} // namespace intrusive_list_tests

@@ -29,6 +29,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+namespace kernel_workers_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -399,3 +400,4 @@ TEST(kernel_workers, K4_that_failed_for_a_while_are_counted_and_cost_nothing_els
 }
 
 } // namespace
+} // namespace kernel_workers_tests

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::lifecycle_failures_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -120,4 +120,4 @@ TEST(report, tells_a_thread_that_may_not_look_the_state_only) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::lifecycle_failures_tests

@@ -25,7 +25,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::lifecycle_interleaving_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -255,6 +255,6 @@ TEST(loop, L9_pthread_exit_on_the_owner_ends_the_program) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::lifecycle_interleaving_tests
 
 #endif

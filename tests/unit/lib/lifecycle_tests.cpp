@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::lifecycle_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -422,4 +422,4 @@ TEST(scheduler_thread, L13_blocks_all_asynchronous_signals_from_its_first_instru
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::lifecycle_tests

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+namespace mailbox_tests {
 namespace {
 
 using coronet::mailbox;
@@ -168,3 +169,4 @@ TEST(mailbox, keeps_the_order_of_each_thread) {
 }
 
 } // namespace
+} // namespace mailbox_tests

@@ -19,6 +19,7 @@
 // An address space that is full already cannot be limited: those two take all of it.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
+namespace out_of_memory_tests {
 namespace {
 
 using coronet::time_point;
@@ -53,5 +54,6 @@ TEST(out_of_memory_death, is_said_by_who_needs_it_for_a_timer) {
 }
 
 } // namespace
+} // namespace out_of_memory_tests
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace coronet {
+namespace coronet::ready_sink_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -61,4 +61,4 @@ TEST(ready_sink, is_gone_when_the_scheduler_ends) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::ready_sink_tests

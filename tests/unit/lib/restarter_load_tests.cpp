@@ -14,6 +14,7 @@
 #include <ctime>
 #include <deque>
 
+namespace restarter_load_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -64,3 +65,4 @@ TEST(restarter_load, L23_a_pause_costs_the_same_however_many_there_are) {
 }
 
 } // namespace
+} // namespace restarter_load_tests

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <vector>
 
+namespace restarter_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -133,3 +134,4 @@ TEST(restarter, takes_a_cancellation_that_was_asked_for_as_the_end) {
 }
 
 } // namespace
+} // namespace restarter_tests

@@ -14,6 +14,7 @@
 
 #include <poll.h>
 
+namespace result_mapping_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -142,3 +143,4 @@ TEST(result_mapping, C6_an_unexplained_cancellation_is_tried_again_three_times) 
 }
 
 } // namespace
+} // namespace result_mapping_tests

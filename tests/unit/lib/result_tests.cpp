@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+namespace result_tests {
 namespace {
 
 using coronet::result;
@@ -106,3 +107,4 @@ TEST(error, of_coronet_has_a_message_each) {
 }
 
 } // namespace
+} // namespace result_tests

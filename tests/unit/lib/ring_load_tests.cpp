@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+namespace ring_load_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -122,3 +123,4 @@ TEST(scheduler_on_a_ring, L23_serves_timers_posts_and_completions_within_50_ms_h
 }
 
 } // namespace
+} // namespace ring_load_tests

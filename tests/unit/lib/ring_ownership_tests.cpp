@@ -23,6 +23,7 @@
 #include "support/script.hpp"
 #endif
 
+namespace ring_ownership_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -212,3 +213,4 @@ TEST(ring_ownership, X7_a_stop_between_a_cancel_and_its_completion_loses_nothing
 #endif
 
 } // namespace
+} // namespace ring_ownership_tests

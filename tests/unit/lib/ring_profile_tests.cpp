@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+namespace ring_profile_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -128,3 +129,4 @@ TEST(scheduler_on_a_ring, fills_the_queue_of_a_submission_thread_without_losing_
 }
 
 } // namespace
+} // namespace ring_profile_tests

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+namespace ring_scheduler_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -239,3 +240,4 @@ TEST(scheduler_on_a_ring, cancels_what_blocks_a_kernel_worker) {
 }
 
 } // namespace
+} // namespace ring_scheduler_tests

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+namespace ring_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -200,3 +201,4 @@ TEST(ring_error, of_a_ring_that_cannot_be_enabled_names_the_call) {
 }
 
 } // namespace
+} // namespace ring_tests

@@ -18,6 +18,7 @@
 #include <system_error>
 #include <thread>
 
+namespace ring_waits_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -211,3 +212,4 @@ TEST(ring_waits, submit_all_of_a_turn_at_once) {
 }
 
 } // namespace
+} // namespace ring_waits_tests

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+namespace run_state_tests {
 namespace {
 
 using coronet::run_state;
@@ -202,3 +203,4 @@ TEST(run_state, two_owners_wake_each_other_in_turn) {
 }
 
 } // namespace
+} // namespace run_state_tests

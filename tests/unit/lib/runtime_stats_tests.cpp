@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+namespace runtime_stats_tests {
 namespace {
 
 using coronet::errc;
@@ -105,3 +106,4 @@ TEST_F(runtime_stats, are_refused_where_waiting_would_be_for_ever) {
 }
 
 } // namespace
+} // namespace runtime_stats_tests

@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+namespace runtime_tests {
 namespace {
 
 using coronet::runtime;
@@ -193,3 +194,4 @@ TEST(runtime, throws_and_leaves_no_thread_when_a_thread_cannot_begin) {
 }
 
 } // namespace
+} // namespace runtime_tests

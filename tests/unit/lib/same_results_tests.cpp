@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
+namespace same_results_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -437,3 +438,4 @@ INSTANTIATE_TEST_SUITE_P(
 );
 
 } // namespace
+} // namespace same_results_tests

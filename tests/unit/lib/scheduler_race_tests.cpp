@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+namespace scheduler_race_tests {
 namespace {
 
 using coronet::operation;
@@ -251,3 +252,4 @@ TEST(scheduler_races, is_woken_and_stopped_by_many_while_it_begins_and_ends) {
 }
 
 } // namespace
+} // namespace scheduler_race_tests

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+namespace scheduler_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -433,3 +434,4 @@ TEST(scheduler, shuts_down_once) {
 }
 
 } // namespace
+} // namespace scheduler_tests

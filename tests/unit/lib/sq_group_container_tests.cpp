@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace sq_group_container_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -74,3 +75,4 @@ TEST(sq_group, L19_is_shared_in_a_container_and_says_so_at_once) {
 }
 
 } // namespace
+} // namespace sq_group_container_tests

@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace sq_group_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -367,3 +368,4 @@ TEST(sq_group, L20_a_member_that_leaves_disturbs_no_other) {
 }
 
 } // namespace
+} // namespace sq_group_tests

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+namespace stop_token_tests {
 namespace {
 
 using coronet::inplace_stop_callback;
@@ -269,3 +270,4 @@ TEST(inplace_stop_callback, is_deduced_from_a_closure) {
 }
 
 } // namespace
+} // namespace stop_token_tests

@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+namespace submission_thread_facts_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -131,3 +132,4 @@ TEST(submission_thread_facts, L22_operations_have_the_rights_of_the_ring_s_creat
 }
 
 } // namespace
+} // namespace submission_thread_facts_tests

@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-namespace coronet::testing {
+namespace coronet::testing::synchronous_cancel_tests {
 namespace {
 
 /// Cancels what is armed for readiness and what blocks a kernel worker, one by itself and one by
@@ -61,4 +61,4 @@ TEST(cancelling, C13_would_be_noticed) {
 }
 
 } // namespace
-} // namespace coronet::testing
+} // namespace coronet::testing::synchronous_cancel_tests

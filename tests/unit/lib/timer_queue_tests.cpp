@@ -14,6 +14,7 @@
 #include <random>
 #include <vector>
 
+namespace timer_queue_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -319,3 +320,4 @@ TEST(timer_queue, expires_in_order_what_has_become_due_together) {
 }
 
 } // namespace
+} // namespace timer_queue_tests

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 
+namespace unique_fd_tests {
 namespace {
 
 using coronet::unique_fd;
@@ -82,3 +83,4 @@ TEST(unique_fd, keeps_open_what_it_released) {
 }
 
 } // namespace
+} // namespace unique_fd_tests

@@ -16,6 +16,7 @@
 #include <future>
 #include <string>
 
+namespace wake_up_count_tests {
 namespace {
 
 using namespace coronet::testing;
@@ -124,3 +125,4 @@ TEST(wake_up_count, is_one_for_all_that_a_thread_posts_before_the_sleeper_has_lo
 #endif
 
 } // namespace
+} // namespace wake_up_count_tests

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+namespace work_queue_tests {
 namespace {
 
 using coronet::work;
@@ -83,3 +84,4 @@ TEST(work, aborts_when_it_is_destroyed_in_a_queue) {
 }
 
 } // namespace
+} // namespace work_queue_tests

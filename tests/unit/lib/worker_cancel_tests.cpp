@@ -27,6 +27,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+namespace worker_cancel_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -532,3 +533,4 @@ TEST_F(worker_cancel, an_item_that_ends_while_it_is_asked_to_stays_until_it_has_
 #endif
 
 } // namespace
+} // namespace worker_cancel_tests

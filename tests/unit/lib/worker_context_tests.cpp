@@ -41,6 +41,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+namespace worker_context_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -636,3 +637,4 @@ TEST(worker_context, X20_an_item_between_a_change_and_the_refresh_has_the_old_co
 #endif
 
 } // namespace
+} // namespace worker_context_tests

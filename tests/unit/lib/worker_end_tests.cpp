@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace worker_end_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -420,3 +421,4 @@ TEST(forked_pool, L11_a_child_that_returns_from_an_item_ends) {
 }
 
 } // namespace
+} // namespace worker_end_tests

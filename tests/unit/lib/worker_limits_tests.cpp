@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+namespace worker_limits_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -188,3 +189,4 @@ TEST(worker_limits, W7_a_filter_that_forbids_threads_fails_items_at_once) {
 }
 
 } // namespace
+} // namespace worker_limits_tests

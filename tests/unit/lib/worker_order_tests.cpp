@@ -16,6 +16,7 @@
 #include <mutex>
 #include <vector>
 
+namespace worker_order_tests {
 namespace {
 
 using namespace coronet::testing;
@@ -168,3 +169,4 @@ TEST(worker_order_with_one_worker, W18_a_queued_head_that_is_cancelled_passes_it
 }
 
 } // namespace
+} // namespace worker_order_tests

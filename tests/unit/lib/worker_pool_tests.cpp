@@ -23,6 +23,7 @@
 #include <semaphore>
 #include <thread>
 
+namespace worker_pool_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -439,3 +440,4 @@ TEST(worker_cap, of_a_runtime_holds_for_all_its_pools) {
 }
 
 } // namespace
+} // namespace worker_pool_tests

@@ -27,7 +27,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-namespace coronet {
+namespace coronet::accept_all_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -145,8 +145,8 @@ task<std::error_code> serve(scope children, server<Stream>* here) {
 // ---- with the real thing ----
 
 template <class Stream>
-class accept_all_of : public testing::Test, private accept_backoff_case {};
-using streams = testing::Types<tcp_stream, unix_stream>;
+class accept_all_of : public ::testing::Test, private accept_backoff_case {};
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(accept_all_of, streams, test::stream_names);
 
 template <class Stream>
@@ -319,4 +319,4 @@ TEST(accept_all, closes_a_connection_for_which_there_is_no_memory_and_goes_on) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::accept_all_tests

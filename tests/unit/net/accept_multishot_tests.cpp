@@ -18,7 +18,7 @@
 #include <memory>
 #include <vector>
 
-namespace coronet {
+namespace coronet::accept_multishot_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -166,4 +166,4 @@ TYPED_TEST(accept_multishot, ends_when_its_listener_is_cancelled) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::accept_multishot_tests

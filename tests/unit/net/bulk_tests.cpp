@@ -15,7 +15,7 @@
 #include <cstring>
 #include <vector>
 
-namespace coronet {
+namespace coronet::bulk_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,12 +31,12 @@ std::vector<std::byte> pattern(std::size_t size) {
 }
 
 template <class Stream>
-class bulk_transfer : public testing::Test {
+class bulk_transfer : public ::testing::Test {
 protected:
     connected<Stream> pair;
     const std::vector<std::byte> data = pattern(bulk);
 };
-using streams = testing::Types<tcp_stream, unix_stream>;
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(bulk_transfer, streams, stream_names);
 
 task<transfer> write_and_finish(stream_socket* to, std::span<const std::byte> data) {
@@ -149,4 +149,4 @@ TYPED_TEST(bulk_transfer, write_all_of_many_buffers_that_is_cancelled_tells_what
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::bulk_tests

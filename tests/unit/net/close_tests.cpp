@@ -19,7 +19,7 @@
 
 #include <fcntl.h>
 
-namespace coronet {
+namespace coronet::close_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -199,4 +199,4 @@ TEST(cancel, of_a_socket_that_is_being_closed_leaves_others_alone) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::close_tests

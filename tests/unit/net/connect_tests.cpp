@@ -18,7 +18,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-namespace coronet {
+namespace coronet::connect_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -171,4 +171,4 @@ TEST(connect, finds_the_host_by_its_name) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::connect_tests

@@ -18,7 +18,7 @@
 
 #include <poll.h>
 
-namespace coronet {
+namespace coronet::dropped_listener_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -106,4 +106,4 @@ TEST_F(scripted_drop, L15_gives_the_descriptor_back_with_the_last_of_its_request
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::dropped_listener_tests

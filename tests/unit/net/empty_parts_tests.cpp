@@ -16,7 +16,7 @@
 
 #include <sys/uio.h>
 
-namespace coronet {
+namespace coronet::empty_parts_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,11 +31,11 @@ std::vector<iovec> parts_between_empty_ones(std::string& what, std::size_t count
 }
 
 template <class Stream>
-class empty_parts : public testing::Test {
+class empty_parts : public ::testing::Test {
 protected:
     connected<Stream> pair_;
 };
-using streams = testing::Types<tcp_stream, unix_stream>;
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(empty_parts, streams, stream_names);
 
 task<transfer> write_all_of(stream_socket* to, std::span<iovec> parts) {
@@ -82,4 +82,4 @@ TYPED_TEST(empty_parts, alone_are_nothing_to_wait_for) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::empty_parts_tests

@@ -18,6 +18,7 @@
 #include <net/if.h>
 #include <unistd.h>
 
+namespace endpoint_tests {
 namespace {
 
 using namespace std::string_literals;
@@ -407,3 +408,4 @@ TEST(endpoint, accepts_of_any_text_only_what_it_can_print_again) {
 }
 
 } // namespace
+} // namespace endpoint_tests

@@ -22,7 +22,7 @@
 #include <system_error>
 #include <vector>
 
-namespace coronet {
+namespace coronet::listener_share_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -155,4 +155,4 @@ TEST(accept_backoff, goes_on_while_another_scheduler_closes_its_descriptors_and_
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::listener_share_tests

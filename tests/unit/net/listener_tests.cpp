@@ -18,15 +18,15 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
-namespace coronet {
+namespace coronet::listener_tests {
 namespace {
 
 using namespace std::chrono_literals;
 using test::free_endpoint;
 
 template <class Stream>
-class listener : public testing::Test {};
-using streams = testing::Types<tcp_stream, unix_stream>;
+class listener : public ::testing::Test {};
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(listener, streams, test::stream_names);
 
 template <class Stream>
@@ -220,4 +220,4 @@ TEST(tcp_listener, gives_streams_that_send_at_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::listener_tests

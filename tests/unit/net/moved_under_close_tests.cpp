@@ -11,7 +11,7 @@
 
 #include <optional>
 
-namespace coronet {
+namespace coronet::moved_under_close_tests {
 namespace {
 
 using namespace test;
@@ -61,4 +61,4 @@ TEST(moved_under_close, a_stream_that_has_been_closed_takes_another_one) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::moved_under_close_tests

@@ -15,7 +15,7 @@
 #include <array>
 #include <vector>
 
-namespace coronet {
+namespace coronet::own_operations_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -106,4 +106,4 @@ TEST_F(scripted_close, C9_gives_the_descriptor_back_after_the_last_terminal_comp
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::own_operations_tests

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet {
+namespace coronet::receive_bundle_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -152,4 +152,4 @@ TEST_F(scripted_bundles, that_are_unknown_as_multishot_is_are_pieces_by_a_reques
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::receive_bundle_tests

@@ -20,7 +20,7 @@
 #include <system_error>
 #include <vector>
 
-namespace coronet {
+namespace coronet::receive_limit_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -125,4 +125,4 @@ TYPED_TEST(receive_limit, leaves_a_cancel_a_cancel_and_no_timer_behind) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::receive_limit_tests

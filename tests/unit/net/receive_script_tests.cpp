@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet {
+namespace coronet::receive_script_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -225,4 +225,4 @@ TEST_F(scripted_receive, R4_that_is_dropped_holds_its_socket_open_until_the_requ
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::receive_script_tests

@@ -28,7 +28,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-namespace coronet {
+namespace coronet::receive_stream_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -690,4 +690,4 @@ TEST(receive_stream_of_tcp, works_on_a_descriptor_that_is_non_blocking) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::receive_stream_tests

@@ -23,7 +23,7 @@
 
 #include <netdb.h>
 
-namespace coronet {
+namespace coronet::resolver_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -214,4 +214,4 @@ TEST(resolver, serves_more_than_may_run_at_once) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::resolver_tests

@@ -33,7 +33,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::send_file_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -304,4 +304,4 @@ TEST(send_file, reads_and_sends_where_there_are_no_kernel_workers) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::send_file_tests

@@ -22,7 +22,7 @@
 #include <string_view>
 #include <vector>
 
-namespace coronet {
+namespace coronet::send_queue_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -402,4 +402,4 @@ TYPED_TEST(send_queues, keep_the_order_of_each_of_several_senders) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::send_queue_tests

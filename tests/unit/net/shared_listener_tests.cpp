@@ -28,7 +28,7 @@
 #include <fcntl.h>
 #include <poll.h>
 
-namespace coronet {
+namespace coronet::shared_listener_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -37,8 +37,8 @@ using test::free_endpoint;
 using test::quiet;
 
 template <class Stream>
-class shared_listener_of : public testing::Test {};
-using streams = testing::Types<tcp_stream, unix_stream>;
+class shared_listener_of : public ::testing::Test {};
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(shared_listener_of, streams, test::stream_names);
 
 constexpr int closed = -1;
@@ -337,4 +337,4 @@ TYPED_TEST(shared_listener_of, waits_no_longer_when_the_share_that_was_full_has_
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::shared_listener_tests

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+namespace socket_options_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -138,3 +139,4 @@ TEST(socket_options, failures_are_errors) {
 }
 
 } // namespace
+} // namespace socket_options_tests

@@ -11,7 +11,7 @@
 
 #include <array>
 
-namespace coronet {
+namespace coronet::stream_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -19,7 +19,7 @@ using namespace test;
 using room = std::array<std::byte, 16>;
 
 template <class Stream>
-class stream : public testing::Test {
+class stream : public ::testing::Test {
 protected:
     void peer_sends(std::string_view text) {
         ASSERT_EQ(
@@ -36,7 +36,7 @@ protected:
     }
     connected<Stream> pair;
 };
-using streams = testing::Types<tcp_stream, unix_stream>;
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(stream, streams, stream_names);
 
 // ---- reading ----
@@ -258,4 +258,4 @@ TEST(unix_stream, pair_gives_two_streams_that_are_each_others_peer) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::stream_tests

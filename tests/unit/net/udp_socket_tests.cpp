@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 
-namespace coronet {
+namespace coronet::udp_socket_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -34,7 +34,7 @@ task<std::error_code> receive_within(udp_socket* on, std::span<std::byte> into, 
     co_return received.error();
 }
 
-class udp : public testing::Test {
+class udp : public ::testing::Test {
 protected:
     endpoint address_of(const udp_socket& which) { return *which.local_endpoint(); }
     udp_socket here{endpoint::v4_loopback(0)};
@@ -126,4 +126,4 @@ TEST_F(udp, reports_an_address_that_is_taken) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::udp_socket_tests

@@ -16,7 +16,7 @@
 
 #include <poll.h>
 
-namespace coronet {
+namespace coronet::zero_copy_script_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -181,4 +181,4 @@ TEST_F(scripted_zero_copy, that_is_refused_after_each_poll_pauses) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::zero_copy_script_tests

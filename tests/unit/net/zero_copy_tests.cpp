@@ -25,7 +25,7 @@
 #include "support/script.hpp"
 #endif
 
-namespace coronet {
+namespace coronet::zero_copy_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -35,12 +35,12 @@ constexpr std::size_t bulk = 8'000'000;
 using bytes_view = std::span<const std::byte>;
 
 template <class Stream>
-class zero_copy : public testing::Test {
+class zero_copy : public ::testing::Test {
 protected:
     connected<Stream> pair;
     const std::vector<std::byte> data = pattern(0, bulk);
 };
-using streams = testing::Types<tcp_stream, unix_stream>;
+using streams = ::testing::Types<tcp_stream, unix_stream>;
 TYPED_TEST_SUITE(zero_copy, streams, stream_names);
 
 task<transfer> write_and_finish(stream_socket* to, bytes_view data) {
@@ -114,7 +114,7 @@ TYPED_TEST(zero_copy, that_is_cancelled_tells_what_the_kernel_took) {
 
 // ---- where the kernel does it ----
 
-class zero_copy_on_a_ring : public testing::Test {
+class zero_copy_on_a_ring : public ::testing::Test {
 protected:
     /// Less than here can be queued, and more than there.
     static constexpr std::size_t size = 256 * 1024;
@@ -237,4 +237,4 @@ TEST_F(zero_copy_on_a_ring, of_a_socket_that_is_closed_resets_a_peer_that_does_n
 #endif
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::zero_copy_tests

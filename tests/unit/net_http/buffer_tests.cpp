@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-namespace coronet::http {
+namespace coronet::http::buffer_tests {
 namespace {
 
 TEST(http_buffer, gives_back_what_was_appended_in_order) {
@@ -72,4 +72,4 @@ TEST(http_buffer_pool, keeps_no_buffer_that_has_grown) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::buffer_tests

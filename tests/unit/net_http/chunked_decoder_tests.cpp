@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet::http {
+namespace coronet::http::chunked_decoder_tests {
 namespace {
 
 using namespace std::string_literals;
@@ -162,4 +162,4 @@ TEST(chunked_decoder, bounds_extensions_and_trailers) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::chunked_decoder_tests

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet::http {
+namespace coronet::http::connection_body_tests {
 namespace {
 
 using namespace std::string_literals;
@@ -156,4 +156,4 @@ TEST(http_connection_body, never_lets_a_part_pass_for_the_whole) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::connection_body_tests

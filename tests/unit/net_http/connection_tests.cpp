@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet::http {
+namespace coronet::http::connection_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -231,4 +231,4 @@ TEST(http_connection, is_small_when_idle) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::connection_tests

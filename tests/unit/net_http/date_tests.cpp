@@ -10,7 +10,7 @@
 
 #include <time.h>
 
-namespace coronet::http {
+namespace coronet::http::date_tests {
 namespace {
 
 TEST(http_date, is_the_time_now_in_the_form_of_rfc_9110) {
@@ -24,4 +24,4 @@ TEST(http_date, is_the_time_now_in_the_form_of_rfc_9110) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::date_tests

@@ -27,7 +27,7 @@
 
 #include <sys/ioctl.h>
 
-namespace coronet::http {
+namespace coronet::http::pieces_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -380,4 +380,4 @@ TEST(http_pieces, no_buffer_is_held_while_somebody_is_waited_for) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::pieces_tests

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet::http {
+namespace coronet::http::request_parser_tests {
 namespace {
 
 using namespace std::string_literals;
@@ -414,4 +414,4 @@ TEST(request_parser, is_small_as_every_idle_connection_has_one) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::request_parser_tests

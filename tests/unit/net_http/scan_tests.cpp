@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace coronet::http {
+namespace coronet::http::scan_tests {
 namespace {
 
 using scan_function = const char* (*)(const char*, const char*);
@@ -43,4 +43,4 @@ TEST(find_line_stop, stops_at_control_bytes_and_del_only) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::scan_tests

@@ -45,7 +45,7 @@ extern "C" void* malloc(std::size_t size) noexcept {
 }
 #endif
 
-namespace coronet::http {
+namespace coronet::http::serve_tests {
 namespace {
 
 task<void> hello_slowly(request asked, response answer) {
@@ -235,4 +235,4 @@ TEST(http_serve, ends_the_connection_after_an_error_answer_and_after_idling) {
 }
 
 } // namespace
-} // namespace coronet::http
+} // namespace coronet::http::serve_tests

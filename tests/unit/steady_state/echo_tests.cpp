@@ -18,7 +18,7 @@
 #include <memory>
 #include <utility>
 
-namespace coronet {
+namespace coronet::echo_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -113,4 +113,4 @@ TEST(steady_state, of_tasks_that_run_on_another_scheduler_allocates_nothing) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::echo_tests

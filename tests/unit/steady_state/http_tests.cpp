@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-namespace coronet {
+namespace coronet::http_tests {
 namespace {
 
 using test::allocation_count;
@@ -70,4 +70,4 @@ TEST(steady_state, of_an_http_connection_allocates_nothing) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::http_tests

@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <iterator>
 
-namespace coronet {
+namespace coronet::pool_tests {
 namespace {
 
 using test::allocation_count;
@@ -57,4 +57,4 @@ TEST(steady_state, without_a_pool_has_no_thread_for_one) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::pool_tests

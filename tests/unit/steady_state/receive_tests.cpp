@@ -13,7 +13,7 @@
 #include <array>
 #include <utility>
 
-namespace coronet {
+namespace coronet::receive_tests {
 namespace {
 
 using namespace test;
@@ -71,4 +71,4 @@ TEST(steady_state, of_receive_streams_that_come_and_go_allocates_nothing) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::receive_tests

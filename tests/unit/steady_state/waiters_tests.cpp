@@ -16,7 +16,7 @@
 
 #include <cstddef>
 
-namespace coronet {
+namespace coronet::waiters_tests {
 namespace {
 
 using namespace test;
@@ -109,4 +109,4 @@ TEST(steady_state, of_locks_permits_and_events_allocates_nothing) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::waiters_tests

@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-namespace coronet {
+namespace coronet::copy_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -205,4 +205,4 @@ TEST(copy_file, that_is_cancelled_has_what_it_says_it_has) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::copy_tests

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::directory_tests {
 namespace {
 
 using namespace test;
@@ -192,4 +192,4 @@ TEST(directory, is_not_listed_when_it_is_closed_or_nobody_wants_it) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::directory_tests

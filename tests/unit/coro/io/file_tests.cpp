@@ -24,7 +24,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-namespace coronet {
+namespace coronet::file_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -278,4 +278,4 @@ TEST(file, that_is_closed_ends_what_is_in_flight_on_it_first) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::file_tests

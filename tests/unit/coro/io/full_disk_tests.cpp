@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-namespace coronet {
+namespace coronet::full_disk_tests {
 namespace {
 
 using namespace test;
@@ -90,4 +90,4 @@ TEST(file_size_limit, lets_a_part_be_written_and_is_an_error_then) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::full_disk_tests

@@ -19,7 +19,7 @@
 
 #include <unistd.h>
 
-namespace coronet {
+namespace coronet::many_copies_tests {
 namespace {
 
 using namespace test;
@@ -102,4 +102,4 @@ TEST(ten_thousand_files, are_copied_64_at_a_time_by_a_few_threads) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::many_copies_tests

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace coronet {
+namespace coronet::pipe_tests {
 namespace {
 
 using namespace std::chrono_literals;
@@ -107,4 +107,4 @@ TEST(pipe, takes_more_when_it_is_told_to) {
 }
 
 } // namespace
-} // namespace coronet
+} // namespace coronet::pipe_tests
