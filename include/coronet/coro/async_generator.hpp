@@ -113,11 +113,11 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return generator_.promise().ended(); }
     template <coronet_promise P>
-    void await_suspend(std::coroutine_handle<P> frame) noexcept {
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<P> frame) noexcept {
         in_flight_ = true;
         awaiting_ = &frame.promise();
         generator_.promise().go_on(element_, frame.promise(), frame);
-        frame.promise().in_branch().continue_with(generator_);
+        return !frame.promise().in_branch().call(generator_);
     }
     std::optional<T> await_resume() {
         in_flight_ = false;

@@ -86,7 +86,7 @@ template <class T>
 class task_promise_base : public awaiting_promise {
 public:
     [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
-    /// The frame frees itself, then whoever waited is resumed.
+    /// The frame frees itself, then whoever waited goes on.
     [[nodiscard]] std::suspend_never final_suspend() noexcept {
         hand_over();
         return {};
@@ -157,10 +157,10 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <coronet_promise P>
-    void await_suspend(std::coroutine_handle<P> parent) noexcept {
+    [[nodiscard]] bool await_suspend(std::coroutine_handle<P> parent) noexcept {
         const auto child = task_.begin(outcome_);
         child.promise().run_for(parent.promise(), parent);
-        parent.promise().in_branch().continue_with(child);
+        return !parent.promise().in_branch().call(child);
     }
     T await_resume() { return outcome_.take(); }
 

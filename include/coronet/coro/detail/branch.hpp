@@ -6,8 +6,10 @@
 // await, and is stopped by whoever stops the branch: home, or the scheduler where it is.
 //
 // Its home is the scheduler of whoever started it; it may move to other schedulers and goes home to
-// end. A frame never resumes another one directly: it names the one to go on with, and the loop in
-// resume() goes on. So the stack is as deep as one frame, however many awaits end at once and
+// end. A frame calls the one that it awaits, as a function calls another, and goes on if that one
+// has ended when it comes back; else both are suspended, and so are all below. A frame that ends
+// later, and one that would be called too deep, is named to the loop in resume(), which goes on
+// with it. So the stack is at most `depth_max` frames deep, however many awaits end at once and
 // whatever the compiler makes of tail calls.
 #pragma once
 
@@ -61,8 +63,28 @@ public:
         } while (here.next);
         if (here.ended) finish();
     }
-    /// The running frame ends or waits for another one: that one is next.
-    void continue_with(std::coroutine_handle<> next) noexcept { running_->next = next; }
+    /// The running frame awaits `callee`, which runs. Whether the running frame goes on, as that
+    /// one has returned; else it suspends.
+    [[nodiscard]] bool call(std::coroutine_handle<> callee) noexcept {
+        loop& here = *running_; // the branch may be on another thread when the callee has suspended
+        if (here.depth == depth_max) [[unlikely]] {
+            here.next = callee;
+            return false;
+        }
+        ++here.depth;
+        callee.resume();
+        --here.depth;
+        return std::exchange(here.returned, false);
+    }
+    /// The running frame has ended or yielded: the frame that awaits it goes on.
+    void return_to(std::coroutine_handle<> caller) noexcept {
+        // What runs inside a call() was called in this very turn of the loop: all that has been
+        // suspended came out of it.
+        if (running_->depth > 0)
+            running_->returned = true;
+        else
+            running_->next = caller;
+    }
     /// The root has ended.
     void end() noexcept { running_->ended = true; }
 
@@ -94,8 +116,11 @@ private:
     // branch may be gone (or run on another thread) before the loop ends.
     struct loop {
         std::coroutine_handle<> next;
+        std::uint32_t depth = 0; // calls on the stack above the frame that the loop has resumed
+        bool returned = false;   // the innermost of them
         bool ended = false;
     };
+    static constexpr std::uint32_t depth_max = 8;
     struct journey;
 
     void run() noexcept override;

@@ -7,9 +7,9 @@
 #include <coronet/detail/assert.hpp>
 
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <utility>
-#include <variant>
 
 namespace coronet::detail {
 
@@ -30,27 +30,23 @@ class outcome {
 public:
     template <class U>
     void set_value(U&& value) {
-        state_.template emplace<1>(std::forward<U>(value));
+        value_.emplace(std::forward<U>(value));
     }
-    void set_exception(std::exception_ptr thrown) noexcept {
-        state_.template emplace<2>(std::move(thrown));
-    }
+    void set_exception(std::exception_ptr thrown) noexcept { thrown_ = std::move(thrown); }
 
-    [[nodiscard]] bool has_value() const noexcept { return state_.index() == 1; }
-    [[nodiscard]] std::exception_ptr exception() const noexcept {
-        const auto* thrown = std::get_if<2>(&state_);
-        return thrown ? *thrown : nullptr;
-    }
+    [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
     /// The value, or throws the exception.
     T take() {
-        if (auto* thrown = std::get_if<2>(&state_)) std::rethrow_exception(std::move(*thrown));
-        auto* value = std::get_if<1>(&state_);
-        CORONET_ASSERT(value != nullptr);
-        return std::move(*value);
+        if (thrown_) [[unlikely]]
+            std::rethrow_exception(std::move(thrown_));
+        CORONET_ASSERT(value_.has_value());
+        return *std::move(value_);
     }
 
 private:
-    std::variant<std::monostate, T, std::exception_ptr> state_;
+    std::optional<T> value_;
+    std::exception_ptr thrown_;
 };
 
 template <>
@@ -60,9 +56,10 @@ public:
     void set_exception(std::exception_ptr thrown) noexcept { thrown_ = std::move(thrown); }
 
     [[nodiscard]] bool has_value() const noexcept { return done_; }
-    [[nodiscard]] std::exception_ptr exception() const noexcept { return thrown_; }
+    [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
     void take() {
-        if (thrown_) std::rethrow_exception(std::move(thrown_));
+        if (thrown_) [[unlikely]]
+            std::rethrow_exception(std::move(thrown_));
         CORONET_ASSERT(done_);
     }
 

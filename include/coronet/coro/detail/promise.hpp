@@ -34,10 +34,10 @@ public:
     /// This frame is the root of `owner`.
     void run_as_root_of(branch& owner) noexcept { branch_ = &owner; }
 
-    /// The frame's body is over: whoever waits for it is next.
+    /// The frame's body is over, for now at least: whoever waits for it goes on.
     void hand_over() noexcept {
         if (continuation_)
-            branch_->continue_with(continuation_);
+            branch_->return_to(continuation_);
         else
             branch_->end();
     }
