@@ -51,41 +51,45 @@ const std::map<std::string, driver_choice> drivers{
 const std::map<std::string, receiving> ways{
     {"stream", receiving::stream}, {"buffer", receiving::buffer}};
 
-struct connections_here {
-    std::unordered_set<tcp_stream*> open;
-    receiving how;
+using streams = std::unordered_set<const tcp_stream*>;
+
+class listed {
+public:
+    listed(streams* among, const tcp_stream* peer) : among_(among), peer_(peer) {
+        among->insert(peer);
+    }
+    ~listed() { among_->erase(peer_); }
+    listed(const listed&) = delete;
+    listed& operator=(const listed&) = delete;
+
+private:
+    streams* among_;
+    const tcp_stream* peer_;
 };
 
 /// In the scheduler's buffers: an idle connection holds none.
-task<void> echo_stream(tcp_stream* peer) {
-    auto incoming = peer->receive();
+task<void> echo_stream(tcp_stream peer, streams* open) {
+    const listed here{open, &peer};
+    auto incoming = peer.receive();
     for (;;) {
         const auto received = co_await incoming.next();
         if (!received || received->empty()) co_return; // an error, or the peer has finished sending
-        const auto sent = co_await peer->write_all(received->bytes());
+        const auto sent = co_await peer.write_all(received->bytes());
         if (!sent) co_return;
     }
 }
 
 /// In the connection's own.
-task<void> echo_buffer(tcp_stream* peer) {
+task<void> echo_buffer(tcp_stream peer, streams* open) {
+    const listed here{open, &peer};
     std::array<std::byte, 2048> buffer;
     for (;;) {
-        const auto received = co_await peer->read_some(buffer);
+        const auto received = co_await peer.read_some(buffer);
         if (!received || *received == 0) co_return;
         const auto answer = std::span(buffer).first(*received);
-        const auto sent = co_await peer->write_all(answer);
+        const auto sent = co_await peer.write_all(answer);
         if (!sent) co_return;
     }
-}
-
-task<void> echo(tcp_stream peer, connections_here* here) {
-    here->open.insert(&peer);
-    auto echoing = here->how == receiving::stream ? echo_stream(&peer) : echo_buffer(&peer);
-    co_await std::move(echoing);
-    here->open.erase(&peer);
-    const auto closed = co_await peer.close();
-    if (!closed) spdlog::debug("close: {}", closed.error().message());
 }
 
 struct service {
@@ -95,13 +99,14 @@ struct service {
 };
 
 task<void> serve(scope connections, tcp_listener listener, service wanted) {
-    connections_here here{{}, wanted.how};
-    auto accepting = accept_all(connections, &listener, echo, &here);
+    streams open;
+    const auto echo = wanted.how == receiving::stream ? echo_stream : echo_buffer;
+    auto accepting = accept_all(connections, &listener, echo, &open);
     const auto why = co_await with_stop(wanted.ending, std::move(accepting));
     if (why != std::errc::operation_canceled) spdlog::error("accept: {}", why.message());
 
     // What has come is still echoed; then reads say that the peer has finished.
-    for (const tcp_stream* each : here.open)
+    for (const tcp_stream* each : open)
         ::shutdown(each->native_handle(), SHUT_RD);
     const auto finished = co_await with_timeout(wanted.drain, connections.join());
     if (!finished) connections.request_stop();

@@ -59,7 +59,7 @@ public:
         task<U>&& awaited, std::source_location place = std::source_location::current()
     ) noexcept {
         set_place(place);
-        return task_awaiter<U>{std::move(awaited)};
+        return task_awaiter<U>{awaited};
     }
     template <is_recipe A>
     requires(!std::is_lvalue_reference_v<A>) typename A::awaiter
@@ -151,7 +151,8 @@ namespace detail {
 template <class T>
 class task_awaiter {
 public:
-    explicit task_awaiter(task<T>&& awaited) noexcept : task_(std::move(awaited)) {}
+    /// `awaited` is there until the end of the await.
+    explicit task_awaiter(task<T>& awaited) noexcept : task_(awaited) {}
     task_awaiter(const task_awaiter&) = delete;
     task_awaiter& operator=(const task_awaiter&) = delete;
 
@@ -165,7 +166,7 @@ public:
     T await_resume() { return outcome_.take(); }
 
 private:
-    task<T> task_;
+    task<T>& task_;
     outcome<T> outcome_;
 };
 

@@ -32,7 +32,11 @@ public:
     void set_value(U&& value) {
         value_.emplace(std::forward<U>(value));
     }
-    void set_exception(std::exception_ptr thrown) noexcept { thrown_ = std::move(thrown); }
+    /// Also after a value, if a destructor of the coroutine's locals throws.
+    void set_exception(std::exception_ptr thrown) noexcept {
+        value_.reset();
+        thrown_ = std::move(thrown);
+    }
 
     [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
     [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
