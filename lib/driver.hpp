@@ -63,6 +63,12 @@ public:
     /// Entries filled and not submitted, or completions that only entering the kernel brings
     /// forward.
     [[nodiscard]] virtual bool wants_enter() const noexcept = 0;
+    /// Hands over what was filled; waits for nothing else and completes nothing. False if some of
+    /// it is left.
+    [[nodiscard]] virtual bool submit_all() noexcept {
+        submit_and_wait(time_point::min());
+        return true;
+    }
     /// Hands all completions that have arrived to `sink`.
     virtual void reap(dispatcher& sink) noexcept = 0;
 

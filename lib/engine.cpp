@@ -31,7 +31,7 @@ engine::engine(scheduler& face, const scheduler_options& wanted, std::unique_ptr
     : self(face),
       options(wanted),
       driver_(std::move(executor)),
-      dispatcher_(face, *driver_, timers, stats) {
+      dispatcher_(face, *driver_, timers, stats, wanted.movable_owner) {
     buffer_pool::check(options.receive_buffers);
     driver_->belong_to(face);
 }
@@ -89,6 +89,13 @@ std::size_t engine::run_once(time_point deadline) {
     // Nobody knows when the next turn will be.
     driver_->send_wakes();
     return ran;
+}
+
+bool engine::submit() {
+    if (ended() && !in_forked_child()) return true;
+    claim();
+    dispatcher_.pump();
+    return driver_->submit_all();
 }
 
 void engine::shut_down() {

@@ -39,6 +39,8 @@ public:
     void run();
     /// One turn, after having stood still if somebody wants that.
     std::size_t run_once(time_point deadline);
+    /// What has been begun is submitted, as far as the kernel takes it.
+    [[nodiscard]] bool submit();
     /// Stop and the end.
     void shut_down();
 

@@ -61,6 +61,7 @@ std::error_code error_of_result(int negative_result) noexcept {
     if (negative_result == operation::no_worker) return errc::worker_unavailable;
     if (negative_result == operation::no_submission_thread) return errc::sq_thread_dead;
     if (negative_result == operation::no_workers_allowed) return errc::kernel_workers_disabled;
+    if (negative_result == operation::left_to_parent) return errc::stopped;
     return {-negative_result, std::generic_category()};
 }
 

@@ -139,6 +139,12 @@ std::string scheduler::report() const {
 void scheduler::start(operation& op) noexcept {
     engine_->dispatcher_.start(op);
 }
+bool scheduler::submit() {
+    return engine_->submit();
+}
+bool scheduler::in_forked_child() const noexcept {
+    return engine_->in_forked_child();
+}
 std::size_t scheduler::cancel_operations_on(int fd) noexcept {
     return engine_->dispatcher_.request_cancel_on(fd);
 }
@@ -185,6 +191,10 @@ int scheduler::socket_flags() const noexcept {
 }
 bool scheduler::shares_submission_thread() const noexcept {
     return engine_->driver_->shares_submission_thread();
+}
+void scheduler::leave_to_parent() noexcept {
+    CORONET_ASSERT(engine_->in_forked_child());
+    engine_->dispatcher_.fail_all(operation::left_to_parent);
 }
 std::error_code scheduler::failure() const noexcept {
     return engine_->failure;

@@ -55,6 +55,8 @@ public:
     static constexpr std::int32_t no_submission_thread = -4094;
     /// Another: it needs such a worker, and the kernel may create none.
     static constexpr std::int32_t no_workers_allowed = -4093;
+    /// Another: this is a forked child, and the ring that has it is the parent's.
+    static constexpr std::int32_t left_to_parent = -4092;
 
     /// Takes a completion: `res` is what the kernel reports (never an interruption: those are dealt
     /// with before). The default keeps it in res() and puts the operation on the ready queue.

@@ -151,6 +151,14 @@ public:
     /// Begins `op`; its complete() is called in a later turn. A full queue or a stopped scheduler
     /// is no error here: the operation waits for a slot, or completes as cancelled.
     void start(operation& op) noexcept;
+    /// Hands what has been started, and what has been asked to end, to the kernel now and not at
+    /// the end of the turn: for what else is done to its descriptor or its buffers right
+    /// afterwards. Completes nothing; with movable_owner also between two turns. What waits for a
+    /// slot is not looked at before its turn comes.
+    ///
+    /// Result: false if the kernel would not take all of it now.
+    /// Errors: throws std::system_error as the first turn does, and in a forked child.
+    [[nodiscard]] bool submit();
     /// Asks every operation on `fd` to end. Result: how many were not asked before.
     std::size_t cancel_operations_on(int fd) noexcept;
     /// Runs `item` in this turn or the next.
@@ -190,6 +198,13 @@ public:
     /// long, awaited where). Thread: owner, or any that holds a guard of it; to others it tells the
     /// state only.
     [[nodiscard]] std::string report() const;
+    /// Whether this process is a child of the one that it was made in: it is the parent's. Any
+    /// thread.
+    [[nodiscard]] bool in_forked_child() const noexcept;
+    /// In a forked child, instead of everything else: what is in flight completes with
+    /// operation::left_to_parent, so that it can be started on another scheduler. What was ready
+    /// and who waits for a completion to be resumed is left where it is, for good.
+    void leave_to_parent() noexcept;
     /// Why it ends without having been stopped: errc::sq_thread_dead, or nothing. What was in
     /// flight has that error, too. For a loop of run_once(), which stop_requested() tells that it
     /// is over.

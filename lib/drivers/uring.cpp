@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <ctime>
 #include <new>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,19 @@ public:
     [[nodiscard]] bool wants_enter() const noexcept override {
         return !dead_ &&
                (tail_ != own().consumed() || own().wants_enter() || missing_.has_completions());
+    }
+
+    [[nodiscard]] bool submit_all() noexcept override {
+        if (dead_) return true; // nothing of it will ever be executed
+        take_over_missing();
+        owed_to_.clear();
+        // A submission thread takes it by itself, in a moment; another kernel may be busy.
+        for (int tries = 0; tries < 10'000 && !is_deaf() && own().consumed() != tail_; ++tries) {
+            if (tries > 0) std::this_thread::yield();
+            if (own().submit(tail_) == ring::outcome::thread_dead) become_deaf();
+        }
+        update_end();
+        return is_deaf() || own().consumed() == tail_;
     }
 
     void reap(dispatcher& sink) noexcept override {
