@@ -13,15 +13,17 @@ from sources import CPP_SUFFIXES, ROOT, report, source_files
 
 # Storeys by the beginning of a path, longest first; a storey may include itself and the storeys named with it.
 STOREYS = {
+    "include/coronet/net/asio/": ("asio", {"net", "coro", "core"}),
     "include/coronet/net/http/": ("http", {"net", "coro", "core"}),
     "include/coronet/net/": ("net", {"coro", "core"}),
     "include/coronet/coro/": ("coro", {"core"}),
     "include/coronet/": ("core", set()),
+    "net/asio/": ("asio", {"net", "coro", "core"}),
     "net/http/": ("http", {"net", "coro", "core"}),
     "net/": ("net", {"coro", "core"}),
     "coro/": ("coro", {"core"}),
     "lib/": ("core", set()),
-    "samples/": ("samples", {"http", "net", "coro", "core"}),
+    "samples/": ("samples", {"asio", "http", "net", "coro", "core"}),
 }
 NEVER = {
     "core": {"coroutine": "the engine knows no coroutine"},

@@ -32,6 +32,9 @@ ECHO = {
     "c liburing few buffers": "{bench}/echo_liburing --port {port} --recv multi --size {buffer} --bufs 64",
     "c liburing select": "{bench}/echo_liburing --port {port} --recv select --size {buffer}",
     "asio epoll callback": "{bench}/echo_asio {port} callback {buffer}",
+    # The same program: on Coronet's loop, and with Coronet below its sockets.
+    "asio on coronet": "{bench}/echo_asio_on_coronet {port} coro {buffer}",
+    "asio native": "{bench}/echo_asio_native {port} coro {buffer}",
     TWO_SCHEDULERS: "{samples}/echo_server --listen 127.0.0.1:{port} --threads 2",
 }
 HTTP = {
@@ -86,7 +89,7 @@ KNOWN = {"echo": ECHO, "churn": ECHO, "firehose": ECHO, "http": HTTP, "udp": UDP
          "source": STREAMS, "copy": COPY, "instructions": ONE_THREAD}
 USUAL = (CORONET, FLOOR, ASIO, EPOLL)
 # Left out where they are not installed or were not found at build time.
-OPTIONAL = ("echo_libuv", "nginx.sh", *(f"{each}_asio{backend}" for backend in ("", "_uring")
+OPTIONAL = ("echo_libuv", "nginx.sh", "echo_asio_on_coronet", "echo_asio_native", *(f"{each}_asio{backend}" for backend in ("", "_uring")
                                        for each in ("echo", "http", "stream", "udp")))
 # What a protocol asks of the load.
 LOADS = {"echo": [], "http": ["--http"], "churn": ["--requests-per-connection", "10"],

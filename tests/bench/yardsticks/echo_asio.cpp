@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // TCP echo on Asio, one thread: what users have today. "coro" is co_spawn with use_awaitable,
-// "callback" is a handler chain.
+// "callback" is a handler chain. With ECHO_ON_CORONET the context is Coronet's, with ECHO_NATIVE
+// the sockets are as well: all else is the same.
 #include <asio.hpp>
+#if defined(ECHO_ON_CORONET)
+#include <coronet/net/asio/io_context.hpp>
+#include <coronet/net/asio/tcp.hpp>
+#endif
 
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
 
-using asio::ip::tcp;
+#if defined(ECHO_ON_CORONET)
+using context_type = coronet::asiox::io_context;
+#else
+using context_type = asio::io_context;
+#endif
+#if defined(ECHO_NATIVE)
+using tcp = coronet::asiox::tcp;
+#else
+using tcp = asio::ip::tcp;
+#endif
+using no_delay = asio::ip::tcp::no_delay;
+
 static std::size_t buffer_size = 2048;
 
 static asio::awaitable<void> session_coro(tcp::socket socket) {
@@ -27,7 +43,7 @@ static asio::awaitable<void> session_coro(tcp::socket socket) {
 static asio::awaitable<void> listen_coro(tcp::acceptor acceptor) {
     for (;;) {
         tcp::socket socket = co_await acceptor.async_accept(asio::use_awaitable);
-        socket.set_option(tcp::no_delay(true));
+        socket.set_option(no_delay(true));
         asio::co_spawn(acceptor.get_executor(), session_coro(std::move(socket)), asio::detached);
     }
 }
@@ -62,7 +78,7 @@ private:
 static void accept_next(tcp::acceptor& acceptor) {
     acceptor.async_accept([&](std::error_code ec, tcp::socket socket) {
         if (!ec) {
-            socket.set_option(tcp::no_delay(true));
+            socket.set_option(no_delay(true));
             std::make_shared<session>(std::move(socket))->read();
         }
         accept_next(acceptor);
@@ -75,9 +91,10 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (argc > 3) buffer_size = std::strtoul(argv[3], nullptr, 10);
-    asio::io_context ctx(1);
+    context_type ctx(1);
     tcp::acceptor acceptor(
-        ctx, {asio::ip::address_v4::loopback(), static_cast<unsigned short>(std::atoi(argv[1]))}
+        ctx.get_executor(),
+        {asio::ip::address_v4::loopback(), static_cast<unsigned short>(std::atoi(argv[1]))}
     );
     acceptor.listen(4096);
     if (std::strcmp(argv[2], "coro") == 0)

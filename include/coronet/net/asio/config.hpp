@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Which Asio this program uses: the standalone one, or Boost's where CORONET_ASIO_USE_BOOST is
+// defined (in every file of the program alike). `asiox::net` is that one's namespace; what differs
+// between the two is here and nowhere else. Where this Asio cannot have Coronet's loop below it, it
+// says so here.
+#pragma once
+
+#if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/detail/config.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/version.hpp>
+#include <boost/system/system_error.hpp>
+#define CORONET_ASIO_VERSION BOOST_ASIO_VERSION
+#else
+#include <asio/detail/config.hpp>
+#include <asio/error.hpp>
+#include <asio/error_code.hpp>
+#include <asio/system_error.hpp>
+#include <asio/version.hpp>
+#define CORONET_ASIO_VERSION ASIO_VERSION
+#endif
+
+// 1.22: where a scheduler's task can be another one.
+static_assert(
+    CORONET_ASIO_VERSION >= 102200, "coronet::asio needs Asio 1.22, or Boost 1.78; with an older "
+                                    "one use <coronet/net/asio/guest.hpp>"
+);
+
+#if defined(ASIO_DISABLE_EPOLL) || defined(BOOST_ASIO_DISABLE_EPOLL)
+#error "coronet::asio takes the place of Asio's epoll loop: do not define ASIO_DISABLE_EPOLL"
+#endif
+#if defined(ASIO_HAS_IO_URING_AS_DEFAULT) || defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
+#error "coronet::asio takes the place of Asio's own io_uring loop: do not make that one the default"
+#endif
+#if defined(ASIO_NO_EXCEPTIONS) || defined(BOOST_ASIO_NO_EXCEPTIONS) || !defined(__cpp_exceptions)
+#error "coronet::asio needs exceptions: do not compile with -fno-exceptions"
+#endif
+
+// The memory of an operation comes from its handler's associated allocator: Asio's macro for that.
+#if defined(CORONET_ASIO_USE_BOOST)
+#define CORONET_ASIO_HANDLER_PTR(type) BOOST_ASIO_DEFINE_HANDLER_PTR(type)
+#else
+#define CORONET_ASIO_HANDLER_PTR(type) ASIO_DEFINE_HANDLER_PTR(type)
+#endif
+
+#if defined(CORONET_ASIO_USE_BOOST)
+namespace coronet::asiox {
+namespace net = ::boost::asio;
+using error_code = ::boost::system::error_code;
+using system_error = ::boost::system::system_error;
+} // namespace coronet::asiox
+#else
+namespace coronet::asiox {
+namespace net = ::asio;
+using error_code = ::asio::error_code;
+using system_error = ::asio::system_error;
+} // namespace coronet::asiox
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// An asynchronous operation of an Asio object, carried out by the ring. To Asio it is one of its
+// scheduler's operations, to Coronet one of the ring's.
+//
+//   made      in memory of the handler's allocator
+//   begun     counted as work; started on the ring by its owner
+//   completed its result is kept; it waits in Asio's queue for a thread of the context
+//   called    the memory is given back, then the handler is called
+//
+// `Request` says what is done and what is told:
+//     void prepare(io_uring_sqe&) noexcept;
+//     operation::subject on() const noexcept;
+//     bool goes_on(std::int32_t res) noexcept;               where one entry may not be all
+//     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
+//     void deliver(error_code&);                             before the handler is called
+//     auto bind(Handler&, const error_code&);                the handler with its arguments
+#pragma once
+
+#include <coronet/error.hpp>
+#include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/open_descriptor.hpp>
+#include <coronet/net/asio/detail/ring_reactor.hpp>
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/detail/fenced_block.hpp>
+#include <boost/asio/detail/handler_alloc_helpers.hpp>
+#include <boost/asio/detail/handler_cont_helpers.hpp>
+#include <boost/asio/detail/handler_work.hpp>
+#else
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/detail/fenced_block.hpp>
+#include <asio/detail/handler_alloc_helpers.hpp>
+#include <asio/detail/handler_cont_helpers.hpp>
+#include <asio/detail/handler_work.hpp>
+#endif
+
+namespace coronet::asiox::detail {
+
+/// A result of the ring below 0 as Asio tells it. -ECANCELED is operation_aborted there.
+inline error_code asio_error(std::int32_t res) noexcept {
+    constexpr std::int32_t last_of_the_kernel = -4000;
+    if (res > last_of_the_kernel) return {-res, net::error::get_system_category()};
+    return error_of_result(res);
+}
+
+class ring_operation : public asio_detail::scheduler_operation, public native_operation {
+public:
+    ring_operation(const ring_operation&) = delete;
+    ring_operation& operator=(const ring_operation&) = delete;
+
+protected:
+    ring_operation(
+        func_type call, ring_reactor& reactor, const open_descriptor::reference& descriptor
+    ) noexcept
+        : asio_detail::scheduler_operation(call), reactor_(reactor), descriptor_(descriptor) {}
+    ~ring_operation() = default;
+
+    [[nodiscard]] ring_reactor& reactor() const noexcept { return reactor_; }
+    virtual void finish(std::int32_t res) noexcept = 0;
+    /// Whether it is to be submitted once more.
+    [[nodiscard]] virtual bool goes_on(std::int32_t res) noexcept = 0;
+
+private:
+    /// As the owner: begins.
+    void run() noexcept override {
+        descriptor_->add(*this);
+        reactor_.ring().start(*this);
+    }
+    void complete(std::int32_t res, std::uint32_t /*flags*/) noexcept override {
+        const bool is_left = res == operation::left_to_parent; // this process has another ring
+        if (is_left && (cancel_requested() || reactor_.ending())) res = -ECANCELED;
+        if (res == operation::left_to_parent || goes_on(res)) {
+            reactor_.ring().start(*this);
+            return;
+        }
+        descriptor_->remove(*this);
+        finish(res);
+        reactor_.completed(*this);
+    }
+
+    ring_reactor& reactor_;
+    const open_descriptor::reference descriptor_;
+};
+
+template <class Request, class Handler, class IoExecutor>
+class ring_op final : public ring_operation {
+public:
+    CORONET_ASIO_HANDLER_PTR(ring_op);
+
+    ring_op(
+        ring_reactor& reactor, const open_descriptor::reference& descriptor, Request&& request,
+        Handler& handler, const IoExecutor& executor
+    )
+        : ring_operation(&ring_op::call, reactor, descriptor),
+          request_(std::move(request)),
+          handler_(std::move(handler)),
+          work_(handler_, executor) {}
+
+    /// What it ends with, if it is not begun.
+    void fail(const error_code& error) noexcept { error_ = error; }
+    [[nodiscard]] Request& request() noexcept { return request_; }
+
+private:
+    using work_guard = asio_detail::handler_work<Handler, IoExecutor>;
+
+    /// `owner` is null when it is destroyed without a call.
+    static void call(
+        void* owner, asio_detail::scheduler_operation* base, const error_code& /*error*/,
+        std::size_t /*count*/
+    ) {
+        auto* op = static_cast<ring_op*>(base);
+        ptr memory = {std::addressof(op->handler_), op, op};
+        if (owner) op->request_.deliver(op->error_);
+        work_guard work(std::move(op->work_));
+        auto bound = op->request_.bind(op->handler_, op->error_);
+        // From here on the handler is in `bound`; the memory is free before it is called.
+        memory.h = std::addressof(bound.handler_);
+        memory.reset();
+        if (!owner) return;
+        const asio_detail::fenced_block fence(asio_detail::fenced_block::half);
+        work.complete(bound, bound.handler_);
+    }
+
+    void prepare(io_uring_sqe& sqe) noexcept override { request_.prepare(sqe); }
+    [[nodiscard]] subject on() const noexcept override { return request_.on(); }
+    [[nodiscard]] std::string_view name() const noexcept override { return Request::name; }
+    void finish(std::int32_t res) noexcept override {
+        if (res < 0)
+            error_ = asio_error(res);
+        else
+            request_.finish(res, error_);
+    }
+
+    [[nodiscard]] bool goes_on(std::int32_t res) noexcept override {
+        if constexpr (requires { request_.goes_on(res); })
+            return !cancel_requested() && !reactor().ending() && request_.goes_on(res);
+        else
+            return false;
+    }
+
+    Request request_;
+    error_code error_;
+    Handler handler_;
+    work_guard work_;
+};
+
+/// In the cancellation slot of a handler: ends its operation.
+class slot_cancellation {
+public:
+    slot_cancellation(
+        ring_reactor& reactor, open_descriptor::reference descriptor, std::uint64_t number
+    ) noexcept
+        : reactor_(reactor), descriptor_(std::move(descriptor)), number_(number) {}
+
+    void operator()(net::cancellation_type_t asked) const {
+        using kind = net::cancellation_type;
+        if (!!(asked & (kind::terminal | kind::partial | kind::total)))
+            reactor_.as_owner([descriptor = descriptor_, number = number_] {
+                descriptor->cancel(number);
+            });
+    }
+
+private:
+    ring_reactor& reactor_;
+    open_descriptor::reference descriptor_;
+    std::uint64_t number_;
+};
+
+/// Makes the operation and begins it, or ends it at once: `at_once` says so, with `error`.
+template <class Request, class Handler, class IoExecutor>
+void initiate(
+    ring_reactor& reactor, const open_descriptor::reference& descriptor, Request&& request,
+    Handler& handler, const IoExecutor& executor, bool at_once, const error_code& error
+) {
+    using op = ring_op<std::decay_t<Request>, Handler, IoExecutor>;
+    const bool is_continuation = asio_handler_cont_helpers::is_continuation(handler);
+    auto slot = net::get_associated_cancellation_slot(handler);
+    typename op::ptr memory = {std::addressof(handler), op::ptr::allocate(handler), nullptr};
+    memory.p = new (memory.v) op(reactor, descriptor, std::move(request), handler, executor);
+    op& made = *memory.p;
+    if (at_once) {
+        made.fail(error);
+        reactor.complete_at_once(made, is_continuation);
+    } else {
+        if (slot.is_connected())
+            slot.template emplace<slot_cancellation>(
+                reactor, descriptor, descriptor.get().number(made)
+            );
+        reactor.begin(made);
+    }
+    memory.v = memory.p = nullptr;
+}
+
+} // namespace coronet::asiox::detail

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What an Asio scheduler runs when it has no handler to run: here a turn of Coronet's ring, in
+// place of a wait on Asio's epoll set. It is that reactor, too, and Asio finds it as such: sockets,
+// timers and descriptors of Asio's own register with it as ever. Their epoll set is one more
+// descriptor that the ring polls; only when something has happened there does Asio look at it.
+#pragma once
+
+#include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/epoll_watch.hpp>
+#include <coronet/net/asio/detail/hosted_ring.hpp>
+
+#include <chrono>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/detail/epoll_reactor.hpp>
+#include <boost/asio/detail/op_queue.hpp>
+#include <boost/asio/detail/scheduler.hpp>
+#include <boost/asio/execution_context.hpp>
+#else
+#include <asio/detail/epoll_reactor.hpp>
+#include <asio/detail/op_queue.hpp>
+#include <asio/detail/scheduler.hpp>
+#include <asio/execution_context.hpp>
+#endif
+
+namespace coronet::asiox::detail {
+
+namespace asio_detail = net::detail;
+
+/// Asio tells nobody the descriptor of its epoll set. Naming a private member is allowed in an
+/// explicit instantiation, and there alone.
+template <class Tag, typename Tag::type Member>
+struct exposed {
+    friend constexpr typename Tag::type member(Tag) noexcept { return Member; }
+};
+struct epoll_descriptor {
+    using type = int asio_detail::epoll_reactor::*;
+    friend constexpr type member(epoll_descriptor) noexcept;
+};
+template struct exposed<epoll_descriptor, &asio_detail::epoll_reactor::epoll_fd_>;
+
+class ring_reactor final : public asio_detail::epoll_reactor {
+    using base = asio_detail::epoll_reactor;
+
+public:
+    using operation_queue = asio_detail::op_queue<asio_detail::scheduler_operation>;
+
+    /// Throws std::system_error.
+    ring_reactor(net::execution_context& context, const scheduler_options& options)
+        : base(context),
+          asio_(net::use_service<asio_detail::scheduler>(context)),
+          hosted_(options) {}
+
+    [[nodiscard]] scheduler& ring() noexcept { return hosted_.ring(); }
+
+    // ---- operations of the ring; any thread ----
+
+    /// Begins `op`, which counts as work until its handler has been called.
+    template <class Operation>
+    void begin(Operation& op) noexcept {
+        asio_.work_started();
+        hosted_.run_as_owner(op);
+    }
+    /// Its handler is next, without it having been begun.
+    void complete_at_once(asio_detail::scheduler_operation& op, bool is_continuation) {
+        asio_.post_immediate_completion(&op, is_continuation);
+    }
+    /// Calls `function` as the ring's owner, after what this thread has begun.
+    template <class Function>
+    void as_owner(Function&& function) {
+        hosted_.as_owner(std::forward<Function>(function));
+    }
+    /// Owner. What has been begun, or asked to end, is the kernel's from here on.
+    void submit() noexcept {
+        try {
+            while (!ring().submit())
+                std::this_thread::yield(); // the kernel is busy
+        } catch (const std::system_error&) {
+            // A forked child that was not told so: run() will say it.
+        }
+    }
+    /// The context ends: what completes is not begun again.
+    [[nodiscard]] bool ending() const noexcept { return ending_; }
+    /// Owner. The handler of an operation that has been begun is next.
+    void completed(asio_detail::scheduler_operation& op) noexcept {
+        if (completed_)
+            completed_->push(&op);
+        else
+            asio_.post_deferred_completion(&op);
+    }
+
+    // ---- Asio's scheduler_task ----
+
+    void run(long microseconds, operation_queue& completed) override {
+        if (ring().stop_requested()) [[unlikely]]
+            run_without_ring(microseconds, completed);
+        else if (wait_for_ring(microseconds, completed))
+            base::run(0, completed);
+    }
+    void interrupt() override {
+        hosted_.interrupt();
+        if (ring().stop_requested()) [[unlikely]]
+            base::interrupt();
+    }
+
+    // ---- Asio's service ----
+
+    void shutdown() override {
+        operation_queue abandoned; // destroys what it holds, and calls nothing
+        {
+            const collecting into{*this, abandoned}; // no thread is in run() any more
+            ending_ = true;
+            hosted_.end();
+        }
+        base::shutdown();
+    }
+    void notify_fork(net::execution_context::fork_event event) override {
+        base::notify_fork(event);
+        if (event == net::execution_context::fork_child) hosted_.begin_again_in_child();
+    }
+
+private:
+    /// Whether something has happened in the epoll set.
+    [[nodiscard]] bool wait_for_ring(long microseconds, operation_queue& completed) {
+        const auto owner = hosted_.own();
+        const collecting into{*this, completed};
+        watch_.arm(ring(), epoll());
+        hosted_.turn(deadline_of(microseconds));
+        return watch_.take_fired();
+    }
+    /// It was stopped, or (which is thrown) its submission thread has died. What is Asio's goes on.
+    void run_without_ring(long microseconds, operation_queue& completed) {
+        if (ring().failure())
+            throw std::system_error(ring().failure(), "the ring of an io_context");
+        base::run(microseconds, completed);
+    }
+    /// Asio's: below 0 is for ever.
+    [[nodiscard]] static time_point deadline_of(long microseconds) {
+        if (microseconds < 0) return time_point::max();
+        if (microseconds == 0) return time_point::min();
+        return clock::now() + std::chrono::microseconds{microseconds};
+    }
+    [[nodiscard]] int epoll() const noexcept { return this->*member(epoll_descriptor{}); }
+
+    /// What completes meanwhile goes to `completed`.
+    class collecting {
+    public:
+        collecting(ring_reactor& here, operation_queue& completed) noexcept : here_(here) {
+            here.completed_ = &completed;
+        }
+        ~collecting() { here_.completed_ = nullptr; }
+        collecting(const collecting&) = delete;
+        collecting& operator=(const collecting&) = delete;
+
+    private:
+        ring_reactor& here_;
+    };
+
+    asio_detail::scheduler& asio_;
+    hosted_ring hosted_;
+    epoll_watch watch_;
+    operation_queue* completed_ = nullptr; // the owner's
+    bool ending_ = false;
+};
+
+} // namespace coronet::asiox::detail

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What Asio's sockets ask the ring for (ring_op.hpp says what a request is).
+#pragma once
+
+#include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/prepare.hpp>
+#include <coronet/operation.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/detail/bind_handler.hpp>
+#include <boost/asio/detail/buffer_sequence_adapter.hpp>
+#include <boost/asio/detail/socket_holder.hpp>
+#include <boost/asio/detail/socket_ops.hpp>
+#include <boost/asio/socket_base.hpp>
+#else
+#include <asio/buffer.hpp>
+#include <asio/detail/bind_handler.hpp>
+#include <asio/detail/buffer_sequence_adapter.hpp>
+#include <asio/detail/socket_holder.hpp>
+#include <asio/detail/socket_ops.hpp>
+#include <asio/socket_base.hpp>
+#endif
+
+namespace coronet::asiox::detail {
+
+namespace asio_detail = net::detail;
+
+/// Of those that tell an error only.
+class tells_error {
+public:
+    void deliver(error_code&) noexcept {}
+    template <class Handler>
+    auto bind(Handler& handler, const error_code& error) const {
+        return asio_detail::binder1<Handler, error_code>(handler, error);
+    }
+};
+
+/// Of those that move bytes and tell how many.
+class moves_bytes {
+public:
+    void deliver(error_code&) noexcept {}
+    template <class Handler>
+    auto bind(Handler& handler, const error_code& error) const {
+        return asio_detail::binder2<Handler, error_code, std::size_t>(handler, error, count_);
+    }
+
+protected:
+    void moved(std::int32_t res) noexcept { count_ = static_cast<std::size_t>(res); }
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+private:
+    std::size_t count_ = 0;
+};
+
+/// Where the kernel reads or writes: the first 64 buffers of a sequence.
+template <class Buffer, class Sequence>
+class buffers_of {
+    using adapter = asio_detail::buffer_sequence_adapter<Buffer, Sequence>;
+
+public:
+    static constexpr bool is_single = adapter::is_single_buffer;
+
+    explicit buffers_of(const Sequence& buffers) : kept_(buffers) {}
+    // Asio's adapter points into itself, and into nothing that is moved.
+    [[nodiscard]] Buffer single() const { return adapter::first(kept_); }
+    void fill(msghdr& message) {
+        adapter all(kept_);
+        message.msg_iovlen = all.count();
+        std::copy_n(all.buffers(), all.count(), parts_.begin());
+        message.msg_iov = parts_.data();
+    }
+
+private:
+    Sequence kept_;
+    static constexpr std::size_t parts_max = is_single ? 1 : 64; // as many as Asio's adapter has
+    std::array<iovec, parts_max> parts_;
+};
+
+/// What urgent data is polled for. Its coming wakes nobody who polls for POLLPRI alone
+/// (Linux 6.18).
+inline constexpr unsigned urgent = POLLPRI | POLLRDBAND;
+
+/// Urgent data is waited for by a poll: recv(2) would say that there is none.
+class urgency {
+public:
+    explicit urgency(int flags) noexcept : must_poll_((flags & MSG_OOB) != 0) {}
+
+    /// Whether the entry is a poll.
+    [[nodiscard]] bool prepare(io_uring_sqe& sqe, int fd) const noexcept {
+        if (must_poll_) prepare_poll(sqe, fd, urgent);
+        return must_poll_;
+    }
+    [[nodiscard]] bool goes_on(std::int32_t res) noexcept {
+        return std::exchange(must_poll_, false) && res >= 0;
+    }
+
+private:
+    bool must_poll_;
+};
+
+template <class Sequence>
+class receive_request final : public moves_bytes {
+public:
+    static constexpr std::string_view name = "recv";
+    receive_request(int fd, bool is_stream, const Sequence& buffers, int flags)
+        : fd_(fd), flags_(flags), is_stream_(is_stream), urgency_(flags), buffers_(buffers) {}
+
+    [[nodiscard]] bool goes_on(std::int32_t res) noexcept { return urgency_.goes_on(res); }
+    void prepare(io_uring_sqe& sqe) noexcept {
+        if (urgency_.prepare(sqe, fd_)) return;
+        if constexpr (buffers_of<net::mutable_buffer, Sequence>::is_single) {
+            const net::mutable_buffer into = buffers_.single();
+            prepare_receive(sqe, fd_, into.data(), into.size(), flags_);
+        } else {
+            buffers_.fill(message_);
+            prepare_receive(sqe, fd_, message_, flags_);
+        }
+    }
+    [[nodiscard]] operation::subject on() const noexcept {
+        return {fd_, (flags_ & MSG_OOB) ? urgent : POLLIN};
+    }
+    void finish(std::int32_t res, error_code& error) noexcept {
+        moved(res);
+        if (res == 0 && is_stream_) error = net::error::eof;
+    }
+
+private:
+    int fd_;
+    int flags_;
+    bool is_stream_;
+    urgency urgency_;
+    buffers_of<net::mutable_buffer, Sequence> buffers_;
+    msghdr message_{};
+};
+
+template <class Sequence>
+class send_request final : public moves_bytes {
+public:
+    static constexpr std::string_view name = "send";
+    send_request(int fd, const Sequence& buffers, int flags)
+        : fd_(fd), flags_(flags), buffers_(buffers) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        if constexpr (buffers_of<net::const_buffer, Sequence>::is_single) {
+            const net::const_buffer from = buffers_.single();
+            prepare_send(sqe, fd_, from.data(), from.size(), flags_);
+        } else {
+            buffers_.fill(message_);
+            prepare_send(sqe, fd_, message_, flags_);
+        }
+    }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLOUT}; }
+    void finish(std::int32_t res, error_code&) noexcept { moved(res); }
+
+private:
+    int fd_;
+    int flags_;
+    buffers_of<net::const_buffer, Sequence> buffers_;
+    msghdr message_{};
+};
+
+/// One that tells the flags of what came.
+template <class Sequence>
+class receive_with_flags_request final : public moves_bytes {
+public:
+    static constexpr std::string_view name = "recvmsg";
+    receive_with_flags_request(
+        int fd, bool is_stream, const Sequence& buffers, int flags,
+        net::socket_base::message_flags& told
+    )
+        : fd_(fd),
+          flags_(flags),
+          is_stream_(is_stream),
+          urgency_(flags),
+          buffers_(buffers),
+          told_(told) {}
+
+    [[nodiscard]] bool goes_on(std::int32_t res) noexcept { return urgency_.goes_on(res); }
+    void prepare(io_uring_sqe& sqe) noexcept {
+        if (urgency_.prepare(sqe, fd_)) return;
+        buffers_.fill(message_);
+        prepare_receive(sqe, fd_, message_, flags_);
+    }
+    [[nodiscard]] operation::subject on() const noexcept {
+        return {fd_, (flags_ & MSG_OOB) ? urgent : POLLIN};
+    }
+    void finish(std::int32_t res, error_code& error) noexcept {
+        moved(res);
+        if (res == 0 && is_stream_) error = net::error::eof;
+    }
+    void deliver(error_code& error) noexcept { told_ = error ? 0 : message_.msg_flags; }
+
+private:
+    int fd_;
+    int flags_;
+    bool is_stream_;
+    urgency urgency_;
+    buffers_of<net::mutable_buffer, Sequence> buffers_;
+    net::socket_base::message_flags& told_;
+    msghdr message_{};
+};
+
+template <class Sequence, class Endpoint>
+class receive_from_request final : public moves_bytes {
+public:
+    static constexpr std::string_view name = "recvmsg";
+    receive_from_request(int fd, const Sequence& buffers, Endpoint& sender, int flags)
+        : fd_(fd), flags_(flags), buffers_(buffers), sender_(sender) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        buffers_.fill(message_);
+        message_.msg_name = sender_.data();
+        message_.msg_namelen = static_cast<socklen_t>(sender_.capacity());
+        prepare_receive(sqe, fd_, message_, flags_);
+    }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLIN}; }
+    void finish(std::int32_t res, error_code&) noexcept {
+        moved(res);
+        came_ = true;
+    }
+    void deliver(error_code&) {
+        if (came_) sender_.resize(message_.msg_namelen);
+    }
+
+private:
+    int fd_;
+    int flags_;
+    bool came_ = false;
+    buffers_of<net::mutable_buffer, Sequence> buffers_;
+    Endpoint& sender_;
+    msghdr message_{};
+};
+
+template <class Sequence, class Endpoint>
+class send_to_request final : public moves_bytes {
+public:
+    static constexpr std::string_view name = "sendmsg";
+    send_to_request(int fd, const Sequence& buffers, const Endpoint& to, int flags)
+        : fd_(fd), flags_(flags), buffers_(buffers), to_(to) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        buffers_.fill(message_);
+        message_.msg_name = to_.data();
+        message_.msg_namelen = static_cast<socklen_t>(to_.size());
+        prepare_send(sqe, fd_, message_, flags_);
+    }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLOUT}; }
+    void finish(std::int32_t res, error_code&) noexcept { moved(res); }
+
+private:
+    int fd_;
+    int flags_;
+    buffers_of<net::const_buffer, Sequence> buffers_;
+    Endpoint to_;
+    msghdr message_{};
+};
+
+class wait_request final : public tells_error {
+public:
+    static constexpr std::string_view name = "poll";
+    wait_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept { prepare_poll(sqe, fd_, events_); }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, events_}; }
+    void finish(std::int32_t, error_code&) noexcept {}
+
+private:
+    int fd_;
+    unsigned events_;
+};
+
+/// The same for those who are told a number of bytes: 0.
+class ready_request final : public moves_bytes {
+public:
+    static constexpr std::string_view name = "poll";
+    ready_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept { prepare_poll(sqe, fd_, events_); }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, events_}; }
+    void finish(std::int32_t, error_code&) noexcept {}
+
+private:
+    int fd_;
+    unsigned events_;
+};
+
+template <class Endpoint>
+class connect_request final : public tells_error {
+public:
+    static constexpr std::string_view name = "connect";
+    connect_request(int fd, const Endpoint& to) : fd_(fd), to_(to) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        prepare_connect(sqe, fd_, *to_.data(), static_cast<socklen_t>(to_.size()));
+    }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLOUT}; }
+    void finish(std::int32_t, error_code&) noexcept {}
+
+private:
+    int fd_;
+    Endpoint to_;
+};
+
+/// The descriptor of a connection, until somebody has it.
+template <class Protocol>
+class accepting {
+    using endpoint = typename Protocol::endpoint;
+
+public:
+    static constexpr std::string_view name = "accept";
+    accepting(int fd, asio_detail::socket_ops::state_type state, endpoint* peer) noexcept
+        : fd_(fd),
+          tells_aborted_((state & asio_detail::socket_ops::enable_connection_aborted) != 0),
+          peer_(peer) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        size_ = peer_ ? static_cast<socklen_t>(peer_->capacity()) : 0;
+        prepare_accept(sqe, fd_, peer_ ? peer_->data() : nullptr, peer_ ? &size_ : nullptr);
+    }
+    [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLIN}; }
+    /// A connection that went away before it was accepted is nobody's concern, as a rule.
+    [[nodiscard]] bool goes_on(std::int32_t res) const noexcept {
+        return !tells_aborted_ && (res == -ECONNABORTED || res == -EPROTO);
+    }
+    void finish(std::int32_t res, error_code&) noexcept { accepted_ = res; }
+
+protected:
+    /// `socket` has it then, if it takes it.
+    template <class Socket>
+    void give_to(Socket& socket, const Protocol& protocol, error_code& error) {
+        asio_detail::socket_holder held(std::exchange(accepted_, asio_detail::invalid_socket));
+        if (held.get() == asio_detail::invalid_socket) return;
+        if (peer_) peer_->resize(size_);
+        socket.assign(protocol, held.get(), error);
+        if (!error) held.release();
+    }
+
+    accepting(accepting&& other) noexcept
+        : fd_(other.fd_),
+          tells_aborted_(other.tells_aborted_),
+          accepted_(std::exchange(other.accepted_, asio_detail::invalid_socket)),
+          peer_(other.peer_) {}
+    ~accepting() { asio_detail::socket_holder(accepted_).reset(); }
+
+private:
+    int fd_;
+    bool tells_aborted_;
+    int accepted_ = asio_detail::invalid_socket;
+    endpoint* peer_;
+    socklen_t size_ = 0;
+};
+
+/// Into a socket of the caller's.
+template <class Protocol, class Socket>
+class accept_request final : public tells_error, public accepting<Protocol> {
+public:
+    accept_request(
+        int fd, asio_detail::socket_ops::state_type state, Socket& socket, const Protocol& protocol,
+        typename Protocol::endpoint* peer
+    )
+        : accepting<Protocol>(fd, state, peer), socket_(socket), protocol_(protocol) {}
+    void deliver(error_code& error) { this->give_to(socket_, protocol_, error); }
+
+private:
+    Socket& socket_;
+    Protocol protocol_;
+};
+
+/// Into a new one, which the handler is given.
+template <class Protocol, class Socket>
+class move_accept_request final : public accepting<Protocol> {
+public:
+    template <class Executor>
+    move_accept_request(
+        int fd, asio_detail::socket_ops::state_type state, const Executor& executor,
+        const Protocol& protocol, typename Protocol::endpoint* peer
+    )
+        : accepting<Protocol>(fd, state, peer), socket_(executor), protocol_(protocol) {}
+    void deliver(error_code& error) { this->give_to(socket_, protocol_, error); }
+    template <class Handler>
+    auto bind(Handler& handler, const error_code& error) {
+        return asio_detail::move_binder2<Handler, error_code, Socket>(
+            0, std::move(handler), error, std::move(socket_)
+        );
+    }
+
+private:
+    Socket socket_;
+    Protocol protocol_;
+};
+
+} // namespace coronet::asiox::detail

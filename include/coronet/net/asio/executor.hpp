@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The executor by whose type Asio's sockets, timers and so on become operations of the ring. It
+// runs functions exactly as the io_context's own does, of which it is made: only its type is
+// another.
+#pragma once
+
+#include <coronet/net/asio/config.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/execution.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/require.hpp>
+#else
+#include <asio/execution.hpp>
+#include <asio/io_context.hpp>
+#include <asio/query.hpp>
+#include <asio/require.hpp>
+#endif
+
+namespace coronet::asiox {
+
+/// Runs functions in the threads of an io_context. `Inner` is that one's executor, with the
+/// properties that have been required of it.
+template <class Inner>
+class basic_executor {
+public:
+    using inner_executor_type = Inner;
+
+    /// Of a context, or of its executor.
+    basic_executor(const Inner& inner) noexcept
+        : inner_(inner) {} // NOLINT(*-explicit-*): one for another
+    basic_executor(Inner&& inner) noexcept
+        : inner_(std::move(inner)) {} // NOLINT(*-explicit-*): as above
+
+    [[nodiscard]] const Inner& inner() const noexcept { return inner_; }
+
+    // ---- properties: those of Inner ----
+
+    template <class Property>
+    requires(net::can_require_v<Inner, Property>)
+        [[nodiscard]] auto require(const Property& wanted) const {
+        return wrap(net::require(inner_, wanted));
+    }
+    template <class Property>
+    requires(net::can_query_v<Inner, Property>) [[nodiscard]] decltype(auto)
+        query(const Property& asked) const
+        noexcept(noexcept(net::query(std::declval<const Inner&>(), asked))) {
+        return net::query(inner_, asked);
+    }
+
+    template <class Function>
+    void execute(Function&& function) const {
+        net::execution::execute(inner_, std::forward<Function>(function));
+    }
+    [[nodiscard]] bool running_in_this_thread() const noexcept {
+        return inner_.running_in_this_thread();
+    }
+
+    friend bool operator==(const basic_executor& a, const basic_executor& b) noexcept {
+        return a.inner_ == b.inner_;
+    }
+    friend bool operator!=(const basic_executor& a, const basic_executor& b) noexcept {
+        return a.inner_ != b.inner_;
+    }
+
+#if !defined(ASIO_NO_TS_EXECUTORS) && !defined(BOOST_ASIO_NO_TS_EXECUTORS)
+    // What a strand of it, and work guards of that, still ask for.
+    [[nodiscard]] net::io_context& context() const noexcept {
+        return inner_.context();
+    }
+    void on_work_started() const noexcept {
+        inner_.on_work_started();
+    }
+    void on_work_finished() const noexcept {
+        inner_.on_work_finished();
+    }
+    template <class Function, class Allocator>
+    void dispatch(Function&& function, const Allocator& allocator) const {
+        inner_.dispatch(std::forward<Function>(function), allocator);
+    }
+    template <class Function, class Allocator>
+    void post(Function&& function, const Allocator& allocator) const {
+        inner_.post(std::forward<Function>(function), allocator);
+    }
+    template <class Function, class Allocator>
+    void defer(Function&& function, const Allocator& allocator) const {
+        inner_.defer(std::forward<Function>(function), allocator);
+    }
+#endif
+
+private:
+    template <class Other>
+    [[nodiscard]] static basic_executor<std::decay_t<Other>> wrap(Other&& other) noexcept {
+        return basic_executor<std::decay_t<Other>>{std::forward<Other>(other)};
+    }
+
+    Inner inner_;
+};
+
+using executor = basic_executor<net::io_context::executor_type>;
+
+} // namespace coronet::asiox

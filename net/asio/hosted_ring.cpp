@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <coronet/net/asio/detail/hosted_ring.hpp>
+
+#include <thread>
+#include <utility>
+
+namespace coronet::asiox::detail {
+
+namespace {
+
+scheduler_options movable(scheduler_options options) {
+    options.movable_owner = true;
+    return options;
+}
+
+} // namespace
+
+hosted_ring::hosted_ring(const scheduler_options& options)
+    : options_(movable(options)), scheduler_(std::make_unique<scheduler>(options_)) {}
+
+/// A claim is announced and the owner interrupted; only then is the lock waited for. The loop's
+/// thread stays out of the way until no claim is left.
+std::unique_lock<std::mutex> hosted_ring::claim() {
+    if (needs_no_lock()) return {};
+    claims_.fetch_add(1, std::memory_order_seq_cst);
+    interrupt();
+    std::unique_lock<std::mutex> owner{owner_};
+    claims_.fetch_sub(1, std::memory_order_relaxed);
+    return owner;
+}
+
+std::unique_lock<std::mutex> hosted_ring::own() {
+    if (scheduler_->in_forked_child()) return {};
+    while (claims_.load(std::memory_order_seq_cst) > 0)
+        std::this_thread::yield();
+    return std::unique_lock{owner_};
+}
+
+void hosted_ring::turn(time_point deadline) {
+    see_to_requests();
+    scheduler_->run_once(deadline);
+}
+
+/// An interruption comes after the request: a turn that has not seen it does not wait.
+void hosted_ring::see_to_requests() noexcept {
+    if (!requested_.load(std::memory_order_acquire) || scheduler_->in_forked_child()) return;
+    work_queue taken;
+    {
+        const std::scoped_lock lock{requests_mutex_};
+        requested_.store(false, std::memory_order_relaxed);
+        while (work* item = requests_.pop())
+            taken.push(*item);
+    }
+    while (work* item = taken.pop())
+        item->run();
+}
+
+void hosted_ring::run_as_owner(work& item) noexcept {
+    {
+        std::unique_lock<std::mutex> owner{owner_, std::defer_lock};
+        if (needs_no_lock() || owner.try_lock()) {
+            see_to_requests();
+            item.run();
+            return;
+        }
+    }
+    {
+        const std::scoped_lock lock{requests_mutex_};
+        requests_.push(item);
+        requested_.store(true, std::memory_order_release);
+    }
+    interrupt();
+}
+
+void hosted_ring::end() {
+    const auto owner = claim();
+    if (scheduler_->in_forked_child()) {
+        scheduler_->leave_to_parent();
+        return;
+    }
+    see_to_requests();
+    scheduler_->shutdown();
+}
+
+void hosted_ring::begin_again_in_child() {
+    auto parents = std::exchange(scheduler_, std::make_unique<scheduler>(options_));
+    std::destroy_at(&owner_); // a thread may hold it that is not here
+    std::construct_at(&owner_);
+    claims_ = 0;
+    parents->leave_to_parent();
+}
+
+} // namespace coronet::asiox::detail
