@@ -22,10 +22,7 @@
 #endif
 
 // 1.22: where a scheduler's task can be another one.
-static_assert(
-    CORONET_ASIO_VERSION >= 102200, "coronet::asio needs Asio 1.22, or Boost 1.78; with an older "
-                                    "one use <coronet/net/asio/guest.hpp>"
-);
+static_assert(CORONET_ASIO_VERSION >= 102200, "coronet::asio needs Asio 1.22, or Boost 1.78");
 
 #if defined(ASIO_DISABLE_EPOLL) || defined(BOOST_ASIO_DISABLE_EPOLL)
 #error "coronet::asio takes the place of Asio's epoll loop: do not define ASIO_DISABLE_EPOLL"

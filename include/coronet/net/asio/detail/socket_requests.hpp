@@ -268,10 +268,12 @@ private:
     msghdr message_{};
 };
 
-class wait_request final : public tells_error {
+/// Tells an error, or (for null_buffers) one and 0 bytes.
+template <class Telling>
+class poll_request final : public Telling {
 public:
     static constexpr std::string_view name = "poll";
-    wait_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
+    poll_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
 
     void prepare(io_uring_sqe& sqe) noexcept { prepare_poll(sqe, fd_, events_); }
     [[nodiscard]] operation::subject on() const noexcept { return {fd_, events_}; }
@@ -281,21 +283,8 @@ private:
     int fd_;
     unsigned events_;
 };
-
-/// The same for those who are told a number of bytes: 0.
-class ready_request final : public moves_bytes {
-public:
-    static constexpr std::string_view name = "poll";
-    ready_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
-
-    void prepare(io_uring_sqe& sqe) noexcept { prepare_poll(sqe, fd_, events_); }
-    [[nodiscard]] operation::subject on() const noexcept { return {fd_, events_}; }
-    void finish(std::int32_t, error_code&) noexcept {}
-
-private:
-    int fd_;
-    unsigned events_;
-};
+using wait_request = poll_request<tells_error>;
+using ready_request = poll_request<moves_bytes>;
 
 template <class Endpoint>
 class connect_request final : public tells_error {
