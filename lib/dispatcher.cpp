@@ -30,15 +30,13 @@ bool is_interruption(std::int32_t res) noexcept {
 } // namespace
 
 dispatcher::dispatcher(
-    scheduler& owner, driver& executor, timer_queue& timers, scheduler_stats& stats,
-    bool movable_owner
+    scheduler& owner, driver& executor, timer_queue& timers, scheduler_stats& stats
 )
     : owner_(owner),
       driver_(executor),
       stats_(stats),
       canceller_(*this, timers, stats),
       restarter_(*this, timers),
-      movable_owner_(movable_owner),
       refusal_(-ECANCELED) {
     note_time(executor.coarse_now());
 }
@@ -143,8 +141,8 @@ bool dispatcher::submitted_again(operation& op, std::int32_t& res) noexcept {
     if (res ==
         -ECANCELED) { // nobody asked: a kernel worker could not be created, and nothing was begun
         ++stats_.spurious_cancels;
-        if (movable_owner_ && op.on().poll_events != 0) { // it needs no worker: its submitter has
-            submit(op);                                   // ended, and all that was its with it
+        if (op.never_needs_kernel_worker()) { // the thread that submitted it has ended
+            submit(op);
             return true;
         }
         if (restarter_.delay(op)) return true;

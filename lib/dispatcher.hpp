@@ -29,11 +29,7 @@ class timer_queue;
 
 class dispatcher {
 public:
-    /// `movable_owner`: what a thread has submitted may outlive that thread.
-    dispatcher(
-        scheduler& owner, driver& executor, timer_queue& timers, scheduler_stats& stats,
-        bool movable_owner
-    );
+    dispatcher(scheduler& owner, driver& executor, timer_queue& timers, scheduler_stats& stats);
 
     void start(operation& op) noexcept;
     void request_cancel(operation& op) noexcept;
@@ -106,7 +102,6 @@ private:
     std::uint16_t generation_ = 0;
     bool hindered_ = false; // start() looks closer: it refuses some, or all
     bool refusing_ = false;
-    const bool movable_owner_;
     std::int32_t refusal_; // what those that are refused end with
 };
 

@@ -31,7 +31,7 @@ engine::engine(scheduler& face, const scheduler_options& wanted, std::unique_ptr
     : self(face),
       options(wanted),
       driver_(std::move(executor)),
-      dispatcher_(face, *driver_, timers, stats, wanted.movable_owner) {
+      dispatcher_(face, *driver_, timers, stats) {
     buffer_pool::check(options.receive_buffers);
     driver_->belong_to(face);
 }

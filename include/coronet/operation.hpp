@@ -79,6 +79,10 @@ public:
     /// Whether the kernel always gives it to a worker of the unbounded kind.
     [[nodiscard]] virtual bool needs_kernel_worker() const noexcept { return false; }
 
+    /// Whether the kernel never does (sockets, polls). With `movable_owner` it then outlives the
+    /// thread that submitted it: it is submitted again.
+    [[nodiscard]] virtual bool never_needs_kernel_worker() const noexcept { return false; }
+
     /// It was asked to end and has not, and is being asked once more. Nothing is begun or ended
     /// here.
     virtual void asked_again(time_point /*now*/) noexcept {}

@@ -22,18 +22,18 @@ hosted_ring::hosted_ring(const scheduler_options& options)
 /// thread stays out of the way until no claim is left.
 std::unique_lock<std::mutex> hosted_ring::claim() {
     if (needs_no_lock()) return {};
-    claims_.fetch_add(1, std::memory_order_seq_cst);
+    locks_->claims.fetch_add(1, std::memory_order_seq_cst);
     interrupt();
-    std::unique_lock<std::mutex> owner{owner_};
-    claims_.fetch_sub(1, std::memory_order_relaxed);
+    std::unique_lock<std::mutex> owner{locks_->owner};
+    locks_->claims.fetch_sub(1, std::memory_order_relaxed);
     return owner;
 }
 
 std::unique_lock<std::mutex> hosted_ring::own() {
     if (scheduler_->in_forked_child()) return {};
-    while (claims_.load(std::memory_order_seq_cst) > 0)
+    while (locks_->claims.load(std::memory_order_seq_cst) > 0)
         std::this_thread::yield();
-    return std::unique_lock{owner_};
+    return std::unique_lock{locks_->owner};
 }
 
 void hosted_ring::turn(time_point deadline) {
@@ -46,7 +46,7 @@ void hosted_ring::see_to_requests() noexcept {
     if (!requested_.load(std::memory_order_acquire) || scheduler_->in_forked_child()) return;
     work_queue taken;
     {
-        const std::scoped_lock lock{requests_mutex_};
+        const std::scoped_lock lock{locks_->requests};
         requested_.store(false, std::memory_order_relaxed);
         while (work* item = requests_.pop())
             taken.push(*item);
@@ -57,7 +57,7 @@ void hosted_ring::see_to_requests() noexcept {
 
 void hosted_ring::run_as_owner(work& item) noexcept {
     {
-        std::unique_lock<std::mutex> owner{owner_, std::defer_lock};
+        std::unique_lock<std::mutex> owner{locks_->owner, std::defer_lock};
         if (needs_no_lock() || owner.try_lock()) {
             see_to_requests();
             item.run();
@@ -65,7 +65,7 @@ void hosted_ring::run_as_owner(work& item) noexcept {
         }
     }
     {
-        const std::scoped_lock lock{requests_mutex_};
+        const std::scoped_lock lock{locks_->requests};
         requests_.push(item);
         requested_.store(true, std::memory_order_release);
     }
@@ -84,9 +84,8 @@ void hosted_ring::end() {
 
 void hosted_ring::begin_again_in_child() {
     auto parents = std::exchange(scheduler_, std::make_unique<scheduler>(options_));
-    std::destroy_at(&owner_); // a thread may hold it that is not here
-    std::construct_at(&owner_);
-    claims_ = 0;
+    static_cast<void>(locks_.release()); // one that is held cannot be destroyed
+    locks_ = std::make_unique<locks>();
     parents->leave_to_parent();
 }
 

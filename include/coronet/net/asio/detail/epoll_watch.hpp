@@ -11,8 +11,6 @@
 #include <string_view>
 #include <utility>
 
-#include <poll.h>
-
 namespace coronet::asiox::detail {
 
 class epoll_watch final : public operation {
@@ -33,7 +31,8 @@ private:
     }
     void run() noexcept override {} // complete() puts it on no queue
     [[nodiscard]] std::string_view name() const noexcept override { return "poll of an epoll set"; }
-    [[nodiscard]] subject on() const noexcept override { return {epoll_, POLLIN}; }
+    [[nodiscard]] subject on() const noexcept override { return {epoll_, 0}; }
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override { return true; }
 
     int epoll_ = -1;
     bool fired_ = false;

@@ -69,10 +69,14 @@ private:
 
     const scheduler_options options_;
     std::unique_ptr<scheduler> scheduler_;
-    std::mutex owner_;
-    std::atomic<unsigned> claims_{0};
-    std::mutex requests_mutex_;
-    work_queue requests_;
+    // A forked child gets others: these may be held by a thread that is not there.
+    struct locks {
+        std::mutex owner;
+        std::mutex requests;
+        std::atomic<unsigned> claims{0};
+    };
+    std::unique_ptr<locks> locks_ = std::make_unique<locks>();
+    work_queue requests_; // under its lock
     std::atomic<bool> requested_{false};
 };
 

@@ -69,6 +69,7 @@ protected:
     [[nodiscard]] virtual bool goes_on(std::int32_t res) noexcept = 0;
 
 private:
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override { return true; }
     /// As the owner: begins.
     void run() noexcept override {
         descriptor_->add(*this);

@@ -200,10 +200,14 @@ public:
         implementation_type& socket, net::socket_base::wait_type what, Handler& handler,
         const IoExecutor& executor
     ) {
-        unsigned events = POLLIN;
+        unsigned events = 0;
+        if (what == net::socket_base::wait_read) events = POLLIN;
         if (what == net::socket_base::wait_write) events = POLLOUT;
         if (what == net::socket_base::wait_error) events = urgent;
-        begin(socket, wait_request(socket.socket_, events), handler, executor);
+        begin(
+            socket, wait_request(socket.socket_, events), handler, executor, events == 0,
+            net::error::invalid_argument
+        );
     }
 
     template <class Buffers, class Handler, class IoExecutor>

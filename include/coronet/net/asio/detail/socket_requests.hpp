@@ -13,7 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -111,30 +113,33 @@ private:
     bool must_poll_;
 };
 
+/// What receiving has in common, however the entry is filled.
 template <class Sequence>
-class receive_request final : public moves_bytes {
+class receiving : public moves_bytes {
 public:
-    static constexpr std::string_view name = "recv";
-    receive_request(int fd, bool is_stream, const Sequence& buffers, int flags)
-        : fd_(fd), flags_(flags), is_stream_(is_stream), urgency_(flags), buffers_(buffers) {}
-
-    [[nodiscard]] bool goes_on(std::int32_t res) noexcept { return urgency_.goes_on(res); }
-    void prepare(io_uring_sqe& sqe) noexcept {
-        if (urgency_.prepare(sqe, fd_)) return;
-        if constexpr (buffers_of<net::mutable_buffer, Sequence>::is_single) {
-            const net::mutable_buffer into = buffers_.single();
-            prepare_receive(sqe, fd_, into.data(), into.size(), flags_);
-        } else {
-            buffers_.fill(message_);
-            prepare_receive(sqe, fd_, message_, flags_);
-        }
-    }
     [[nodiscard]] operation::subject on() const noexcept {
         return {fd_, (flags_ & MSG_OOB) ? urgent : POLLIN};
     }
+    [[nodiscard]] bool goes_on(std::int32_t res) noexcept { return urgency_.goes_on(res); }
     void finish(std::int32_t res, error_code& error) noexcept {
         moved(res);
         if (res == 0 && is_stream_) error = net::error::eof;
+    }
+
+protected:
+    receiving(int fd, bool is_stream, const Sequence& buffers, int flags)
+        : fd_(fd), flags_(flags), is_stream_(is_stream), urgency_(flags), buffers_(buffers) {}
+
+    [[nodiscard]] bool polls_first(io_uring_sqe& sqe) const noexcept {
+        return urgency_.prepare(sqe, fd_);
+    }
+    void prepare_single(io_uring_sqe& sqe) noexcept {
+        const net::mutable_buffer into = buffers_.single();
+        prepare_receive(sqe, fd_, into.data(), into.size(), flags_);
+    }
+    void prepare_message(io_uring_sqe& sqe, msghdr& message) noexcept {
+        buffers_.fill(message);
+        prepare_receive(sqe, fd_, message, flags_);
     }
 
 private:
@@ -143,18 +148,61 @@ private:
     bool is_stream_;
     urgency urgency_;
     buffers_of<net::mutable_buffer, Sequence> buffers_;
+};
+
+template <class Sequence>
+class receive_request final : public receiving<Sequence> {
+    static constexpr bool is_single = buffers_of<net::mutable_buffer, Sequence>::is_single;
+
+public:
+    static constexpr std::string_view name = "recv";
+    receive_request(int fd, bool is_stream, const Sequence& buffers, int flags)
+        : receiving<Sequence>(fd, is_stream, buffers, flags) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        if (this->polls_first(sqe)) return;
+        if constexpr (is_single)
+            this->prepare_single(sqe);
+        else
+            this->prepare_message(sqe, message_);
+    }
+
+private:
+    [[no_unique_address]] std::conditional_t<is_single, std::monostate, msghdr> message_{};
+};
+
+/// One that tells the flags of what came.
+template <class Sequence>
+class receive_with_flags_request final : public receiving<Sequence> {
+public:
+    static constexpr std::string_view name = "recvmsg";
+    receive_with_flags_request(
+        int fd, bool is_stream, const Sequence& buffers, int flags,
+        net::socket_base::message_flags& told
+    )
+        : receiving<Sequence>(fd, is_stream, buffers, flags), told_(told) {}
+
+    void prepare(io_uring_sqe& sqe) noexcept {
+        if (!this->polls_first(sqe)) this->prepare_message(sqe, message_);
+    }
+    void deliver(error_code& error) noexcept { told_ = error ? 0 : message_.msg_flags; }
+
+private:
+    net::socket_base::message_flags& told_;
     msghdr message_{};
 };
 
 template <class Sequence>
 class send_request final : public moves_bytes {
+    static constexpr bool is_single = buffers_of<net::const_buffer, Sequence>::is_single;
+
 public:
     static constexpr std::string_view name = "send";
     send_request(int fd, const Sequence& buffers, int flags)
         : fd_(fd), flags_(flags), buffers_(buffers) {}
 
     void prepare(io_uring_sqe& sqe) noexcept {
-        if constexpr (buffers_of<net::const_buffer, Sequence>::is_single) {
+        if constexpr (is_single) {
             const net::const_buffer from = buffers_.single();
             prepare_send(sqe, fd_, from.data(), from.size(), flags_);
         } else {
@@ -169,48 +217,7 @@ private:
     int fd_;
     int flags_;
     buffers_of<net::const_buffer, Sequence> buffers_;
-    msghdr message_{};
-};
-
-/// One that tells the flags of what came.
-template <class Sequence>
-class receive_with_flags_request final : public moves_bytes {
-public:
-    static constexpr std::string_view name = "recvmsg";
-    receive_with_flags_request(
-        int fd, bool is_stream, const Sequence& buffers, int flags,
-        net::socket_base::message_flags& told
-    )
-        : fd_(fd),
-          flags_(flags),
-          is_stream_(is_stream),
-          urgency_(flags),
-          buffers_(buffers),
-          told_(told) {}
-
-    [[nodiscard]] bool goes_on(std::int32_t res) noexcept { return urgency_.goes_on(res); }
-    void prepare(io_uring_sqe& sqe) noexcept {
-        if (urgency_.prepare(sqe, fd_)) return;
-        buffers_.fill(message_);
-        prepare_receive(sqe, fd_, message_, flags_);
-    }
-    [[nodiscard]] operation::subject on() const noexcept {
-        return {fd_, (flags_ & MSG_OOB) ? urgent : POLLIN};
-    }
-    void finish(std::int32_t res, error_code& error) noexcept {
-        moved(res);
-        if (res == 0 && is_stream_) error = net::error::eof;
-    }
-    void deliver(error_code& error) noexcept { told_ = error ? 0 : message_.msg_flags; }
-
-private:
-    int fd_;
-    int flags_;
-    bool is_stream_;
-    urgency urgency_;
-    buffers_of<net::mutable_buffer, Sequence> buffers_;
-    net::socket_base::message_flags& told_;
-    msghdr message_{};
+    [[no_unique_address]] std::conditional_t<is_single, std::monostate, msghdr> message_{};
 };
 
 template <class Sequence, class Endpoint>
