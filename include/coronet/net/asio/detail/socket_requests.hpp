@@ -279,6 +279,7 @@ private:
 template <class Telling>
 class poll_request final : public Telling {
 public:
+    static constexpr bool has_no_order = true;
     static constexpr std::string_view name = "poll";
     poll_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
 
