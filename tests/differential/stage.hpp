@@ -77,6 +77,8 @@ public:
     }
     /// Lets everything complete that can without a step of the script.
     void settle() {
+        // A signal without a waiter is no work, and would be looked at or not.
+        const auto work = net::make_work_guard(executor);
         if (context.stopped()) context.restart();
         std::size_t count = 0;
         for (int idle = 0; idle < 3;) {
