@@ -12,6 +12,7 @@
 //     void prepare(io_uring_sqe&) noexcept;
 //     operation::subject on() const noexcept;
 //     bool goes_on(std::int32_t res) noexcept;               where one entry may not be all
+//     static constexpr bool may_need_kernel_worker = true;   where that is so: files
 //     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
 //     void deliver(error_code&);                             before the handler is called
 //     auto bind(Handler&, const error_code&);                the handler with its arguments
@@ -69,7 +70,6 @@ protected:
     [[nodiscard]] virtual bool goes_on(std::int32_t res) noexcept = 0;
 
 private:
-    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override { return true; }
     /// As the owner: begins.
     void run() noexcept override {
         descriptor_->add(*this);
@@ -133,6 +133,11 @@ private:
     void prepare(io_uring_sqe& sqe) noexcept override { request_.prepare(sqe); }
     [[nodiscard]] subject on() const noexcept override { return request_.on(); }
     [[nodiscard]] std::string_view name() const noexcept override { return Request::name; }
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override {
+        return !requires {
+            Request::may_need_kernel_worker;
+        };
+    }
     void finish(std::int32_t res) noexcept override {
         if (res < 0)
             error_ = asio_error(res);
