@@ -106,4 +106,10 @@ private:
 
 using executor = basic_executor<net::io_context::executor_type>;
 
+/// Coronet's executor, or one made of it: that of as_default_on.
+template <class Executor>
+concept native_executor = requires(const Executor& given) {
+    []<class Inner>(const basic_executor<Inner>&) {}(given);
+};
+
 } // namespace coronet::asiox

@@ -10,12 +10,13 @@
 //
 // `Request` says what is done and what is told:
 //     void prepare(io_uring_sqe&) noexcept;
-//     operation::subject on() const noexcept;                begun in order with those of its
-//     events static constexpr bool has_no_order = true;             where it is not bool
-//     goes_on(std::int32_t res) noexcept;               where one entry may not be all void
-//     finish(std::int32_t res, error_code&) noexcept;   a result that is no error void
-//     deliver(error_code&);                             before the handler is called auto
-//     bind(Handler&, const error_code&);                the handler with its arguments
+//     operation::subject on() const noexcept;
+//     bool keeps_order() const noexcept;                     where not all of the same on() do
+//     bool goes_on(std::int32_t res) noexcept;               where one entry may not be all
+//     static constexpr bool may_need_kernel_worker = true;   where that is so: files
+//     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
+//     void deliver(error_code&);                             before the handler is called
+//     auto bind(Handler&, const error_code&);                the handler with its arguments
 #pragma once
 
 #include <coronet/error.hpp>
@@ -74,7 +75,6 @@ protected:
     [[nodiscard]] virtual bool goes_on(std::int32_t res) noexcept = 0;
 
 private:
-    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override { return true; }
     /// As the owner: begins, if it is its turn.
     void run() noexcept override {
         if (descriptor_->add(*this)) reactor_.ring().start(*this);
@@ -130,10 +130,9 @@ private:
     using work_guard = asio_detail::handler_work<Handler, IoExecutor>;
 
     [[nodiscard]] static unsigned lane_of(const Request& request) noexcept {
-        if constexpr (requires { Request::has_no_order; })
-            return 0;
-        else
-            return request.on().poll_events;
+        if constexpr (requires { request.keeps_order(); })
+            if (!request.keeps_order()) return 0;
+        return request.on().poll_events;
     }
 
     /// `owner` is null when it is destroyed without a call.
@@ -157,6 +156,11 @@ private:
     void prepare(io_uring_sqe& sqe) noexcept override { request_.prepare(sqe); }
     [[nodiscard]] subject on() const noexcept override { return request_.on(); }
     [[nodiscard]] std::string_view name() const noexcept override { return Request::name; }
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override {
+        return !requires {
+            Request::may_need_kernel_worker;
+        };
+    }
     void finish(std::int32_t res) noexcept override {
         if (res < 0)
             error_ = asio_error(res);
