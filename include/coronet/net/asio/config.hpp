@@ -35,10 +35,21 @@ static_assert(CORONET_ASIO_VERSION >= 102200, "coronet::asio needs Asio 1.22, or
 #endif
 
 // The memory of an operation comes from its handler's associated allocator: Asio's macro for that.
+// And the namespace, outside of Asio's, of what tells whether a handler continues another one.
 #if defined(CORONET_ASIO_USE_BOOST)
 #define CORONET_ASIO_HANDLER_PTR(type) BOOST_ASIO_DEFINE_HANDLER_PTR(type)
+#if defined(BOOST_ASIO_VERSIONED_NAME)
+#define CORONET_ASIO_CONTINUATION_HELPERS BOOST_ASIO_VERSIONED_NAME(handler_cont_helpers)
+#else
+#define CORONET_ASIO_CONTINUATION_HELPERS boost_asio_handler_cont_helpers
+#endif
 #else
 #define CORONET_ASIO_HANDLER_PTR(type) ASIO_DEFINE_HANDLER_PTR(type)
+#if defined(ASIO_VERSIONED_NAME)
+#define CORONET_ASIO_CONTINUATION_HELPERS ASIO_VERSIONED_NAME(handler_cont_helpers)
+#else
+#define CORONET_ASIO_CONTINUATION_HELPERS asio_handler_cont_helpers
+#endif
 #endif
 
 #if defined(CORONET_ASIO_USE_BOOST)
