@@ -100,6 +100,13 @@ build() { # INCLUDE_DIR BUILD_DIR
   cmake --build "$2" --target asio_tests >"$2/built" 2>&1 || { cat "$2/built" >&2; return 1; }
 }
 
+# What this Asio cannot have, or that it is too old, is refused with the cause.
+refuse() { # INCLUDE_DIR
+  local which=()
+  [ "$boost" = OFF ] || which=(--boost)
+  python3 "$source_dir/tests/checks/asio_refusals.py" "${CXX:-g++}" "$1" ${which[@]+"${which[@]}"} >&2
+}
+
 run() { # BUILD_DIR
   CORONET_DRIVER=io_uring "$1/tests/unit/asio_tests" >"$1/ran" 2>&1 || { cat "$1/ran" >&2; return 1; }
 }
@@ -117,7 +124,7 @@ for variant in "$@"; do
   mkdir -p "$builds/$variant"
   : >"$builds/$variant/ran"
   status=0
-  build "$tree/usr/include" "$builds/$variant" && run "$builds/$variant" || status=1
+  refuse "$tree/usr/include" && build "$tree/usr/include" "$builds/$variant" && run "$builds/$variant" || status=1
   count=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$builds/$variant/ran")
   echo "$variant asio=$(version_of "$tree/usr/include") tests=${count:-0} exit=$status"
   [ "$status" = 0 ] || final=1
