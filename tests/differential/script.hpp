@@ -2,8 +2,8 @@
 //
 // A script: what a program does with a context, one step after another. There are two kinds, as not
 // everything has one order: in those of functions and timers every handler's turn is told; in those
-// of sockets what completes between two pauses has no order, and nothing is cancelled that may just
-// have succeeded.
+// of sockets what completes between two pauses has no order, nothing is cancelled that may just have
+// succeeded, and a read meets one write at a time.
 #pragma once
 
 #include <array>
@@ -138,9 +138,10 @@ inline std::string to_string(const step& one) {
            std::to_string(one.amount);
 }
 
-/// Whether a script pauses before it: what it ends must not be about to succeed.
+/// Whether a script pauses before it.
 inline bool needs_a_pause(verb what) {
     switch (what) {
+    case verb::write:
     case verb::shut_down:
     case verb::cancel_socket:
     case verb::close:

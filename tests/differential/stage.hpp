@@ -9,6 +9,9 @@
 
 #include <coronet/net/asio/io_context.hpp>
 #include <coronet/net/asio/local.hpp>
+#include <coronet/net/asio/posix.hpp>
+#include <coronet/net/asio/signal_set.hpp>
+#include <coronet/net/asio/steady_timer.hpp>
 #include <coronet/net/asio/tcp.hpp>
 #include <coronet/net/asio/udp.hpp>
 

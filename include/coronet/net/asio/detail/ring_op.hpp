@@ -210,7 +210,7 @@ void initiate(
     Handler& handler, const IoExecutor& executor, bool at_once, const error_code& error
 ) {
     using op = ring_op<std::decay_t<Request>, Handler, IoExecutor>;
-    const bool is_continuation = asio_handler_cont_helpers::is_continuation(handler);
+    const bool is_continuation = CORONET_ASIO_CONTINUATION_HELPERS::is_continuation(handler);
     auto slot = net::get_associated_cancellation_slot(handler);
     typename op::ptr memory = {std::addressof(handler), op::ptr::allocate(handler), nullptr};
     memory.p = new (memory.v) op(reactor, descriptor, std::move(request), handler, executor);
