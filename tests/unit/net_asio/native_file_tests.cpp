@@ -96,7 +96,7 @@ TEST(asio_file, AN6_asio_reads_and_writes_where_it_is_told) {
     random_access_file file{context, where.path(), random_access_file::read_write};
     std::vector<std::string> pieces;
     for (std::uint64_t i = 0; i < 50; ++i)
-        pieces.push_back(std::string(100, static_cast<char>('A' + i)));
+        pieces.emplace_back(100, static_cast<char>('A' + i));
     for (std::uint64_t i = 50; i-- > 0;) // all at once, backwards
         net::async_write_at(file, i * 100, buffer(pieces[i]), net::detached);
     test::run_to_the_end(context);

@@ -77,6 +77,8 @@ public:
     static constexpr bool is_single = adapter::is_single_buffer;
 
     explicit buffers_of(const Sequence& buffers) : kept_(buffers) {}
+    /// Before anything has been filled.
+    buffers_of(buffers_of&& other) noexcept : kept_(std::move(other.kept_)) {}
     // Asio's adapter points into itself, and into nothing that is moved.
     [[nodiscard]] Buffer single() const { return adapter::first(kept_); }
     [[nodiscard]] std::span<iovec> all() {
