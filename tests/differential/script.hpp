@@ -2,8 +2,8 @@
 //
 // A script: what a program does with a context, one step after another. There are two kinds, as not
 // everything has one order: in those of functions and timers every handler's turn is told; in those
-// of sockets what completes between two pauses has no order, nothing is cancelled that may just have
-// succeeded, and a read meets one write at a time.
+// of sockets what completes between two pauses has no order, nothing is cancelled that may just
+// have succeeded, and a read meets one write at a time.
 #pragma once
 
 #include <array>
