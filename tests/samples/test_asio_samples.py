@@ -6,17 +6,20 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 SAMPLES = os.environ.get("CORONET_SAMPLES", os.path.join("build", "release", "samples"))
 DROP_IN = os.path.join(SAMPLES, "asio_drop_in")
+TLS = os.path.join(SAMPLES, "asio_tls")
 LIMIT = 50
 
 
-@unittest.skipUnless(os.path.exists(DROP_IN), "built without Asio")
-class DropIn(unittest.TestCase):
-    def setUp(self):
-        self.server = subprocess.Popen([DROP_IN, "--port", "0"], stdout=subprocess.PIPE, text=True)
+class Server(unittest.TestCase):
+    """A test that has a server."""
+
+    def start(self, *command):
+        self.server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.server.stdout.close)
         self.addCleanup(self.end)
         for line in self.server.stdout:  # the log may say something first
@@ -30,6 +33,12 @@ class DropIn(unittest.TestCase):
         if self.server.poll() is None:
             self.server.kill()
         self.server.wait(LIMIT)
+
+
+@unittest.skipUnless(os.path.exists(DROP_IN), "built without Asio")
+class DropIn(Server):
+    def setUp(self):
+        self.start(DROP_IN)
 
     def test_echoes_many_connections_and_ends_on_sigterm(self):
         peers = [socket.create_connection(("127.0.0.1", self.port), LIMIT) for _ in range(20)]
@@ -50,6 +59,58 @@ class DropIn(unittest.TestCase):
             peer.sendall(b"x")
             self.assertEqual(peer.recv(1), b"x")
             self.assertEqual(len(os.listdir(f"/proc/{self.server.pid}/task")), 1)
+
+
+@unittest.skipUnless(os.path.exists(TLS), "built without Asio or OpenSSL")
+class Tls(Server):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.key = os.path.join(folder.name, "key.pem")
+        cls.certificate = os.path.join(folder.name, "certificate.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost", "-keyout", cls.key, "-out", cls.certificate],
+            check=True, capture_output=True)
+
+    def setUp(self):
+        self.start(TLS, "serve", "--certificate", self.certificate, "--key", self.key)
+
+    def send(self, text, *arguments):
+        return subprocess.run(
+            [TLS, "send", "--trust", self.certificate, "--port", str(self.port), *arguments],
+            input=text, capture_output=True, timeout=LIMIT)
+
+    def test_AN8_three_megabytes_go_there_and_back(self):
+        text = os.urandom(3 << 20)
+        sent = self.send(text)
+        self.assertEqual((sent.returncode, sent.stdout), (0, text), sent.stderr)
+
+    def test_AN8_talks_to_openssl_and_says_goodbye(self):
+        client = subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile", self.certificate, "-quiet",
+             "-verify_return_error", "-no_ign_eof"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with client:
+            self.addCleanup(client.kill)
+            client.stdin.write(b"hello\n")
+            client.stdin.flush()
+            self.assertEqual(client.stdout.readline(), b"hello\n")
+            client.stdin.close()
+            self.assertEqual(client.wait(LIMIT), 0)
+
+    def test_AN8_does_not_send_to_whom_it_does_not_trust(self):
+        sent = self.send(b"secret", "--host", "elsewhere")
+        self.assertEqual((sent.returncode, sent.stdout), (1, b""))
+        self.assertIn(b"certificate verify failed", sent.stderr)
+
+    def test_AN8_one_who_speaks_no_tls_harms_no_other(self):
+        with socket.create_connection(("127.0.0.1", self.port), LIMIT) as peer:
+            peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while peer.recv(4096):
+                pass
+        self.assertEqual(self.send(b"x").stdout, b"x")
 
 
 if __name__ == "__main__":

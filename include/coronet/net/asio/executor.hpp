@@ -68,7 +68,11 @@ public:
 
     template <class Function>
     void execute(Function&& function) const {
-        net::execution::execute(inner_, std::forward<Function>(function));
+#if CORONET_ASIO_VERSION >= 102600
+        inner_.execute(std::forward<Function>(function));
+#else
+        net::execution::execute(inner_, std::forward<Function>(function)); // the member is private
+#endif
     }
     [[nodiscard]] bool running_in_this_thread() const noexcept {
         return inner_.running_in_this_thread();

@@ -34,6 +34,7 @@ public:
         }
     }
     [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLIN}; }
+    [[nodiscard]] bool keeps_order() const noexcept { return at_ == own_position; }
     void finish(std::int32_t res, error_code& error) noexcept {
         moved(res);
         if (res == 0) error = net::error::eof; // no read of nothing is begun
@@ -62,6 +63,7 @@ public:
         }
     }
     [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLOUT}; }
+    [[nodiscard]] bool keeps_order() const noexcept { return at_ == own_position; }
     void finish(std::int32_t res, error_code&) noexcept { moved(res); }
 
 private:

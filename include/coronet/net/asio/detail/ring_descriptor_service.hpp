@@ -6,6 +6,7 @@
 // is as with sockets (ring_socket_service.hpp).
 #pragma once
 
+#include <coronet/detail/closed_descriptors.hpp>
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/file_requests.hpp>
 #include <coronet/net/asio/detail/on_ring.hpp>
@@ -96,6 +97,7 @@ public:
         if (!is_open(file)) return error;
         end_all(file, [&] {
             asio_detail::descriptor_ops::close(file.descriptor, file.state, error);
+            coronet::detail::closed_descriptors::note(file.descriptor);
         });
         construct(file); // whatever close(2) said
         return error;

@@ -9,6 +9,7 @@
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
 #include <coronet/net/asio/detail/hosted_ring.hpp>
+#include <coronet/net/asio/detail/requirements.hpp>
 #include <coronet/net/asio/detail/ring_timers.hpp>
 
 #include <algorithm>

@@ -284,6 +284,7 @@ private:
 template <class Telling>
 class poll_request final : public Telling {
 public:
+    [[nodiscard]] bool keeps_order() const noexcept { return false; }
     static constexpr std::string_view name = "poll";
     poll_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
 
