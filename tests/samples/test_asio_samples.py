@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 SAMPLES = os.environ.get("CORONET_SAMPLES", os.path.join("build", "release", "samples"))
 DROP_IN = os.path.join(SAMPLES, "asio_drop_in")
+NATIVE = os.path.join(SAMPLES, "asio_native")
 TLS = os.path.join(SAMPLES, "asio_tls")
 LIMIT = 50
 
@@ -59,6 +61,52 @@ class DropIn(Server):
             peer.sendall(b"x")
             self.assertEqual(peer.recv(1), b"x")
             self.assertEqual(len(os.listdir(f"/proc/{self.server.pid}/task")), 1)
+
+
+@unittest.skipUnless(os.path.exists(NATIVE), "built without Asio")
+class Native(Server):
+    def connect(self):
+        peer = socket.create_connection(("127.0.0.1", self.port), LIMIT)
+        self.addCleanup(peer.close)
+        return peer
+
+    def test_echoes_lines_in_one_thread_and_ends_on_sigterm(self):
+        self.start(NATIVE)
+        peers = [self.connect() for _ in range(20)]
+        for number, peer in enumerate(peers):
+            peer.sendall(b"line %d\nand " % number)
+        for number, peer in enumerate(peers):
+            peer.sendall(b"more\n")
+            self.assertEqual(peer.makefile("rb").read(len(b"line %d\nand more\n" % number)),
+                             b"line %d\nand more\n" % number)
+        self.assertEqual(len(os.listdir(f"/proc/{self.server.pid}/task")), 1)
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(LIMIT), 0)
+
+    def test_leaves_a_peer_that_is_silent_and_no_other(self):
+        self.start(NATIVE, "--idle", "300")
+        silent, talking = self.connect(), self.connect()
+        silent.sendall(b"half a line")
+        silent.setblocking(False)
+        limit = time.monotonic() + LIMIT
+        while time.monotonic() < limit:
+            talking.sendall(b"x\n")
+            self.assertEqual(talking.recv(2), b"x\n")
+            try:
+                self.assertEqual(silent.recv(1), b"")
+                return
+            except BlockingIOError:
+                time.sleep(0.01)
+        self.fail("it waits for the silent one")
+
+    def test_leaves_a_peer_that_does_not_end_its_line(self):
+        self.start(NATIVE)
+        peer = self.connect()
+        try:
+            peer.sendall(b"x" * 10000)
+            self.assertEqual(peer.recv(1), b"")
+        except ConnectionError:
+            pass  # what it did not read
 
 
 @unittest.skipUnless(os.path.exists(TLS), "built without Asio or OpenSSL")

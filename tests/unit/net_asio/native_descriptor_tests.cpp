@@ -197,7 +197,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 /// Begun, closed, and another one opened under the same number, before the kernel has seen
 /// anything.
-TEST(asio_descriptor, AN4_a_number_that_is_used_again_never_gets_what_was_meant_for_the_old_one) {
+TEST(asio_descriptor, AN4_a_number_used_again_never_gets_what_was_meant_for_the_old_descriptor) {
     io_context context;
     std::array<char, 8> bytes{};
     outcome old;

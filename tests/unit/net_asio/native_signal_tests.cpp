@@ -67,18 +67,18 @@ TEST(asio_signals, AN1_several_sets_of_several_contexts_are_told_as_by_asio) {
 
 net::awaitable<int> wait_in_every_way(signal_set* signals) {
     ::raise(SIGUSR1);
-    int told = co_await signals->async_wait(net::use_awaitable);
+    int first = co_await signals->async_wait(net::use_awaitable);
     ::raise(SIGUSR1);
     error_code error = net::error::would_block;
     auto redirected = net::redirect_error(net::use_awaitable, error);
-    told += co_await signals->async_wait(redirected);
+    int second = co_await signals->async_wait(redirected);
     ::raise(SIGUSR1);
     auto as_tuple = test::as_tuple(net::use_awaitable);
-    auto result = co_await signals->async_wait(as_tuple);
+    auto third = co_await signals->async_wait(as_tuple);
     ::raise(SIGUSR1);
     auto deferred = signals->async_wait(test::deferred);
-    told += co_await std::move(deferred)(net::use_awaitable);
-    co_return error ? -1 : told + std::get<1>(result);
+    int fourth = co_await std::move(deferred)(net::use_awaitable);
+    co_return error ? -1 : first + second + std::get<1>(third) + fourth;
 }
 
 TEST(asio_signals, AN1_every_token_is_told) {

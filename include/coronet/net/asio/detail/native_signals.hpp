@@ -22,12 +22,12 @@
 
 namespace coronet::asiox::detail {
 
-class signals_on_ring final : private on_ring, public asio_detail::signal_set_service {
+class signals_on_ring final : private over_ring, public asio_detail::signal_set_service {
 public:
     inline static asio_detail::service_id<signals_on_ring> id; // another service than its base
 
     explicit signals_on_ring(net::execution_context& context)
-        : on_ring(context), asio_detail::signal_set_service(context) {}
+        : over_ring(context), asio_detail::signal_set_service(context) {}
 };
 
 } // namespace coronet::asiox::detail

@@ -28,4 +28,19 @@ private:
     ring_reactor& reactor_;
 };
 
+/// The same for what works as well without: a base of services of Asio's own that would make its
+/// loop, where Coronet's is to be.
+class over_ring {
+protected:
+    explicit over_ring(net::execution_context& context) {
+        using asio_detail::epoll_reactor;
+        const bool has_loop = net::has_service<asio_detail::scheduler>(context);
+        if (!has_loop || net::has_service<epoll_reactor>(context)) return;
+        try {
+            install(context);
+        } catch (const net::service_already_exists&) { // another thread has just done so
+        }
+    }
+};
+
 } // namespace coronet::asiox::detail
