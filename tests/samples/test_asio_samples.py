@@ -6,17 +6,22 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 SAMPLES = os.environ.get("CORONET_SAMPLES", os.path.join("build", "release", "samples"))
 DROP_IN = os.path.join(SAMPLES, "asio_drop_in")
+BRIDGE = os.path.join(SAMPLES, "asio_bridge")
 LIMIT = 50
 
 
-@unittest.skipUnless(os.path.exists(DROP_IN), "built without Asio")
-class DropIn(unittest.TestCase):
+class Server(unittest.TestCase):
+    """One that says where it listens, and ends on SIGTERM."""
+
+    program = None
+
     def setUp(self):
-        self.server = subprocess.Popen([DROP_IN, "--port", "0"], stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen([self.program, "--port", "0"], stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.server.stdout.close)
         self.addCleanup(self.end)
         for line in self.server.stdout:  # the log may say something first
@@ -31,8 +36,20 @@ class DropIn(unittest.TestCase):
             self.server.kill()
         self.server.wait(LIMIT)
 
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), LIMIT)
+
+    def ask_to_end(self):
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(LIMIT), 0)
+
+
+@unittest.skipUnless(os.path.exists(DROP_IN), "built without Asio")
+class DropIn(Server):
+    program = DROP_IN
+
     def test_echoes_many_connections_and_ends_on_sigterm(self):
-        peers = [socket.create_connection(("127.0.0.1", self.port), LIMIT) for _ in range(20)]
+        peers = [self.connect() for _ in range(20)]
         for number, peer in enumerate(peers):
             peer.sendall(b"%d\n" % number * 1000)
         for number, peer in enumerate(peers):
@@ -42,14 +59,40 @@ class DropIn(unittest.TestCase):
                 came += peer.recv(65536)
             self.assertEqual(came, wanted)
             peer.close()
-        self.server.send_signal(signal.SIGTERM)
-        self.assertEqual(self.server.wait(LIMIT), 0)
+        self.ask_to_end()
 
     def test_adds_no_thread(self):
-        with socket.create_connection(("127.0.0.1", self.port), LIMIT) as peer:
+        with self.connect() as peer:
             peer.sendall(b"x")
             self.assertEqual(peer.recv(1), b"x")
             self.assertEqual(len(os.listdir(f"/proc/{self.server.pid}/task")), 1)
+
+
+@unittest.skipUnless(os.path.exists(BRIDGE), "built without Asio")
+class Bridge(Server):
+    program = BRIDGE
+
+    def test_sends_files_to_many_and_ends_on_sigterm_while_they_are_connected(self):
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            self.addCleanup(os.unlink, file.name)
+            wanted = b"a line of a file\n" * 1000
+            file.write(wanted)
+        peers = [self.connect() for _ in range(20)]
+        for peer in peers:
+            self.addCleanup(peer.close)
+            peer.sendall(file.name.encode() + b"\n" + b"/no/such/file\n")
+        for peer in peers:
+            with peer.makefile("rb") as answers:
+                self.assertEqual(answers.read(len(wanted)), wanted)
+                self.assertEqual(answers.readline(), b"/no/such/file: No such file or directory\n")
+        self.ask_to_end()
+
+    def test_a_connection_that_says_nothing_is_in_nobodys_way(self):
+        with self.connect() as first, self.connect() as second:
+            second.sendall(b"/no/such/file\n")
+            self.assertTrue(second.recv(100).startswith(b"/no/such"))
+            first.sendall(b"/no/such/file\n")
+            self.assertTrue(first.recv(100).startswith(b"/no/such"))
 
 
 if __name__ == "__main__":
