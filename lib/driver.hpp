@@ -87,6 +87,15 @@ public:
     /// Every wake() that it carries for another driver has left afterwards.
     virtual void send_wakes() noexcept {}
 
+    // ---- for who waits on a descriptor, outside of submit_and_wait() ----
+
+    /// Readable from when there is something to reap, or a wake() has come, until the next
+    /// wait_outside(). Result: a negated errno where it cannot be had.
+    [[nodiscard]] virtual int wait_descriptor() noexcept { return -EOPNOTSUPP; }
+    /// Submits what was filled. Result: until when to wait for the descriptor, at most until
+    /// `deadline`; time_point::min() if there is something to do already.
+    [[nodiscard]] virtual time_point wait_outside(time_point) noexcept { return time_point::min(); }
+
     /// Nothing is in flight any more: gives everything back to the kernel.
     virtual void close() noexcept = 0;
 

@@ -83,12 +83,36 @@ void engine::run() {
 
 std::size_t engine::run_once(time_point deadline) {
     claim();
+    end_outer_wait();
     while (state.next_order() == run_state::order::park)
         stand_still();
     const std::size_t ran = turn(deadline);
     // Nobody knows when the next turn will be.
     driver_->send_wakes();
     return ran;
+}
+
+result<int> engine::wait_descriptor() {
+    claim();
+    const int fd = driver_->wait_descriptor();
+    if (fd < 0) return std::error_code(-fd, std::generic_category());
+    return fd;
+}
+
+/// To others the loop sleeps from here on, as it does in wait(): who comes wakes the driver.
+time_point engine::begin_outer_wait() {
+    claim();
+    end_turn();
+    dispatcher_.pump();
+    driver_->send_wakes();
+    const time_point deadline = driver_->wait_outside(next_deadline());
+    if (!ready.empty() || handed_over > 0) return time_point::min();
+    return state.try_sleep() ? deadline : time_point::min();
+}
+
+void engine::end_outer_wait() noexcept {
+    if (state.sleeping()) [[unlikely]]
+        state.wake_up();
 }
 
 bool engine::submit() {
@@ -102,6 +126,7 @@ void engine::shut_down() {
     if (state.current_phase() == phase::exited) return;
     const auto alive = shared_from_this();
     claim();
+    end_outer_wait();
     state.set_stop();
     while (pass_head()) {
     }
@@ -169,10 +194,15 @@ void engine::submit_and_perhaps_wait(time_point deadline) noexcept {
         driver_->submit_and_wait(time_point::min());
 }
 
-void engine::wait(time_point deadline) noexcept {
+/// Of timers, and of what has found no slot.
+time_point engine::next_deadline() noexcept {
     if (timers.unsettled()) timers.settle(driver_->now());
-    deadline = std::min(deadline, timers.next_deadline());
-    if (dispatcher_.backlogged()) deadline = std::min(deadline, driver_->now() + backlog_pause);
+    const time_point expires = timers.next_deadline();
+    return dispatcher_.backlogged() ? std::min(expires, driver_->now() + backlog_pause) : expires;
+}
+
+void engine::wait(time_point deadline) noexcept {
+    deadline = std::min(deadline, next_deadline());
     CORONET_HOOK(before_sleep, &self);
     if (!state.try_sleep()) {
         if (driver_->wants_enter()) driver_->submit_and_wait(time_point::min());

@@ -39,6 +39,9 @@ public:
     void run();
     /// One turn, after having stood still if somebody wants that.
     std::size_t run_once(time_point deadline);
+    /// Somebody else waits until the next turn.
+    [[nodiscard]] result<int> wait_descriptor();
+    [[nodiscard]] time_point begin_outer_wait();
     /// What has been begun is submitted, as far as the kernel takes it.
     [[nodiscard]] bool submit();
     /// Stop and the end.
@@ -164,6 +167,8 @@ private:
     void end_turn() noexcept;
     void submit_and_perhaps_wait(time_point deadline) noexcept;
     void wait(time_point deadline) noexcept;
+    [[nodiscard]] time_point next_deadline() noexcept;
+    void end_outer_wait() noexcept;
     void end_dead() noexcept;
     void expire_timers() noexcept;
     std::size_t run_ready() noexcept;

@@ -70,6 +70,14 @@ public:
     [[nodiscard]] unsigned consumed() const noexcept;
     /// Completions that only entering the kernel brings forward.
     [[nodiscard]] bool wants_enter() const noexcept;
+    [[nodiscard]] bool has_completions() const noexcept {
+        return *ring_.cq.khead != std::atomic_ref{*ring_.cq.ktail}.load(std::memory_order_acquire);
+    }
+    /// Has the kernel write to `event` for each completion, also for one that only entering the
+    /// kernel brings forward. Result: 0, or a negated errno.
+    [[nodiscard]] int signal_completions(int event) noexcept {
+        return ::io_uring_register_eventfd(&ring_, event);
+    }
 
     /// Calls `visit` for each completion that has arrived; the queue's head moves once, afterwards.
     template <class Visitor>

@@ -86,6 +86,15 @@ std::size_t scheduler::run_once(time_point deadline) {
     return engine_->run_once(deadline);
 }
 
+result<int> scheduler::wait_descriptor() {
+    return engine_->wait_descriptor();
+}
+
+time_point scheduler::begin_outer_wait() {
+    const in_loop_of entered{*this};
+    return engine_->begin_outer_wait();
+}
+
 void scheduler::shutdown() {
     const in_loop_of entered{*this};
     engine_->shut_down();

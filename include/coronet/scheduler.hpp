@@ -92,6 +92,22 @@ public:
         return run_once(detail::to_limit(deadline));
     }
 
+    /// For a loop that waits on descriptors itself, and calls run_once() when this one is readable.
+    /// It is made when it is asked for first and closed by the end of the loop; nobody else reads
+    /// it.
+    ///
+    /// Errors: what the kernel says, std::errc::operation_not_supported where the driver has none;
+    /// throws std::system_error as the first turn does.
+    /// Kernel: IORING_REGISTER_EVENTFD, 5.2; on the epoll driver it is the epoll set.
+    [[nodiscard]] result<int> wait_descriptor();
+    /// Such a loop is about to wait: what has been begun is submitted. From here until the next
+    /// run_once() whatever concerns the scheduler makes the descriptor readable; wake(), too, which
+    /// it needs after anything that the owner begins meanwhile.
+    ///
+    /// Result: until when to wait at most (the next timer); time_point::min(): not at all, call
+    /// run_once().
+    [[nodiscard]] time_point begin_outer_wait();
+
     /// Ends what is left, waits for it and closes the ring. run() does so by itself.
     void shutdown();
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <ctime>
 #include <new>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -57,9 +58,20 @@ bool epoll_driver::wants_enter() const noexcept {
     return tail_ != consumed_ || !completed_.empty() || !soon_.empty() || requests_.size() > 0;
 }
 
+/// What has ended is told by no descriptor; and what becomes so by an audit, neither.
+time_point epoll_driver::wait_outside(time_point deadline) noexcept {
+    submit_and_wait(time_point::min());
+    if (!completed_.empty() || !soon_.empty() || consumed_ != tail_) return time_point::min();
+    if (!descriptors_.wants_audit()) return deadline;
+    audit_due_ = clock::now() + quiet_time;
+    return std::min(deadline, audit_due_);
+}
+
 void epoll_driver::look(time_point deadline) noexcept {
-    const bool audits = deadline != time_point::min() && descriptors_.wants_audit();
-    if (audits) deadline = std::min(deadline, clock::now() + quiet_time);
+    const time_point due = std::exchange(audit_due_, time_point::max());
+    const bool is_due = due != time_point::max() && clock::now() >= due;
+    const bool audits = (is_due || deadline != time_point::min()) && descriptors_.wants_audit();
+    if (audits && !is_due) deadline = std::min(deadline, clock::now() + quiet_time);
     const auto events = ready_.wait(deadline);
     for (const epoll_event& each : events)
         serve(each.data.fd, each.events);

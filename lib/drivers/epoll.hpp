@@ -53,6 +53,8 @@ public:
     [[nodiscard]] bool wants_enter() const noexcept override;
     void reap(dispatcher& sink) noexcept override;
     bool wake(driver* from) noexcept override;
+    [[nodiscard]] int wait_descriptor() noexcept override { return ready_.descriptor(); }
+    [[nodiscard]] time_point wait_outside(time_point deadline) noexcept override;
     void close() noexcept override;
     [[nodiscard]] time_point coarse_now() const noexcept override;
     [[nodiscard]] int socket_flags() const noexcept override;
@@ -105,6 +107,7 @@ private:
     std::vector<int> soon_now_;
     unsigned consumed_ = 0;
     unsigned turns_unlooked_ = 0;
+    time_point audit_due_ = time_point::max(); // when somebody else has waited for so long
     bool job_begun_ = false; // since the loop has looked what is ready, and at its timers
     const bool movable_owner_;
     bool enabled_ = false;

@@ -39,6 +39,8 @@ public:
 
     /// Any thread, signal handlers too.
     void wake() const noexcept;
+    /// The set: readable while wait() would report something, or has been woken.
+    [[nodiscard]] int descriptor() const noexcept { return set_.get(); }
 
     [[nodiscard]] std::uint64_t waits() const noexcept { return waits_; }
     void close() noexcept;

@@ -10,15 +10,19 @@
 
 #include <coronet/detail/assert.hpp>
 #include <coronet/options.hpp>
+#include <coronet/unique_fd.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <new>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace coronet {
 
@@ -97,6 +101,26 @@ public:
     }
     [[nodiscard]] bool dead() const noexcept override { return dead_; }
 
+    /// Not the ring's own: that is not readable while completions wait for their task to enter the
+    /// kernel (DEFER_TASKRUN).
+    int wait_descriptor() noexcept override {
+        if (outside_) return outside_.get();
+        unique_fd made{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        if (!made) return -errno;
+        if (const int refused = own().signal_completions(made.get()); refused < 0) return refused;
+        outside_ = std::move(made);
+        return outside_.get();
+    }
+    time_point wait_outside(time_point deadline) noexcept override {
+        if (!wake_armed_ && !is_deaf()) arm_wake();
+        const bool all_left = submit_all();
+        std::uint64_t count = 0; // looked at afterwards: what comes now is told anew
+        [[maybe_unused]] const auto taken = ::read(outside_.get(), &count, sizeof count);
+        if (own().has_completions() || own().wants_enter() || missing_.has_completions())
+            return time_point::min();
+        return all_left ? deadline : std::min(deadline, now() + std::chrono::milliseconds{1});
+    }
+
     bool wake(driver* from) noexcept override {
         auto* sender = static_cast<uring_driver*>(from); // no other kind carries wake-ups
         const bool listens = !is_deaf();
@@ -135,6 +159,7 @@ public:
         }
         sent_.take_all_unanswered([](const port& to) { to.signal(); });
         own().disown();
+        outside_.reset();
         port_.reset();
     }
 
@@ -310,6 +335,7 @@ private:
     std::shared_ptr<port> port_;
     const bool shares_thread_;
     missing_opcodes missing_;
+    unique_fd outside_; // an eventfd: somebody else waits
     sent_messages sent_;
     bool enabled_ = false;
     bool wake_armed_ = false;

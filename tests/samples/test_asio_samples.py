@@ -12,16 +12,15 @@ import unittest
 SAMPLES = os.environ.get("CORONET_SAMPLES", os.path.join("build", "release", "samples"))
 DROP_IN = os.path.join(SAMPLES, "asio_drop_in")
 BRIDGE = os.path.join(SAMPLES, "asio_bridge")
+TLS = os.path.join(SAMPLES, "asio_tls")
 LIMIT = 50
 
 
 class Server(unittest.TestCase):
-    """One that says where it listens, and ends on SIGTERM."""
+    """A test that has a server."""
 
-    program = None
-
-    def setUp(self):
-        self.server = subprocess.Popen([self.program, "--port", "0"], stdout=subprocess.PIPE, text=True)
+    def start(self, *command):
+        self.server = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.server.stdout.close)
         self.addCleanup(self.end)
         for line in self.server.stdout:  # the log may say something first
@@ -46,7 +45,8 @@ class Server(unittest.TestCase):
 
 @unittest.skipUnless(os.path.exists(DROP_IN), "built without Asio")
 class DropIn(Server):
-    program = DROP_IN
+    def setUp(self):
+        self.start(DROP_IN)
 
     def test_echoes_many_connections_and_ends_on_sigterm(self):
         peers = [self.connect() for _ in range(20)]
@@ -70,7 +70,8 @@ class DropIn(Server):
 
 @unittest.skipUnless(os.path.exists(BRIDGE), "built without Asio")
 class Bridge(Server):
-    program = BRIDGE
+    def setUp(self):
+        self.start(BRIDGE)
 
     def test_sends_files_to_many_and_ends_on_sigterm_while_they_are_connected(self):
         with tempfile.NamedTemporaryFile(delete=False) as file:
@@ -93,6 +94,58 @@ class Bridge(Server):
             self.assertTrue(second.recv(100).startswith(b"/no/such"))
             first.sendall(b"/no/such/file\n")
             self.assertTrue(first.recv(100).startswith(b"/no/such"))
+
+
+@unittest.skipUnless(os.path.exists(TLS), "built without Asio or OpenSSL")
+class Tls(Server):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.key = os.path.join(folder.name, "key.pem")
+        cls.certificate = os.path.join(folder.name, "certificate.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost", "-keyout", cls.key, "-out", cls.certificate],
+            check=True, capture_output=True)
+
+    def setUp(self):
+        self.start(TLS, "serve", "--certificate", self.certificate, "--key", self.key)
+
+    def send(self, text, *arguments):
+        return subprocess.run(
+            [TLS, "send", "--trust", self.certificate, "--port", str(self.port), *arguments],
+            input=text, capture_output=True, timeout=LIMIT)
+
+    def test_AN8_three_megabytes_go_there_and_back(self):
+        text = os.urandom(3 << 20)
+        sent = self.send(text)
+        self.assertEqual((sent.returncode, sent.stdout), (0, text), sent.stderr)
+
+    def test_AN8_talks_to_openssl_and_says_goodbye(self):
+        client = subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-CAfile", self.certificate, "-quiet",
+             "-verify_return_error", "-no_ign_eof"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with client:
+            self.addCleanup(client.kill)
+            client.stdin.write(b"hello\n")
+            client.stdin.flush()
+            self.assertEqual(client.stdout.readline(), b"hello\n")
+            client.stdin.close()
+            self.assertEqual(client.wait(LIMIT), 0)
+
+    def test_AN8_does_not_send_to_whom_it_does_not_trust(self):
+        sent = self.send(b"secret", "--host", "elsewhere")
+        self.assertEqual((sent.returncode, sent.stdout), (1, b""))
+        self.assertIn(b"certificate verify failed", sent.stderr)
+
+    def test_AN8_one_who_speaks_no_tls_harms_no_other(self):
+        with socket.create_connection(("127.0.0.1", self.port), LIMIT) as peer:
+            peer.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while peer.recv(4096):
+                pass
+        self.assertEqual(self.send(b"x").stdout, b"x")
 
 
 if __name__ == "__main__":

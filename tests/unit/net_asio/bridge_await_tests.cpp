@@ -4,6 +4,7 @@
 // costs.
 #include "steady_state/allocation_count.hpp"
 #include "support/schedulers.hpp"
+#include "tokens.hpp"
 #include "which_asio.hpp"
 
 #include <coronet/coro/timeout.hpp>
@@ -28,18 +29,12 @@
 #include <type_traits>
 #include <utility>
 
-#if defined(CORONET_ASIO_USE_BOOST)
-#include <boost/asio/experimental/as_tuple.hpp>
-#else
-#include <asio/experimental/as_tuple.hpp>
-#endif
-
 namespace coronet::asiox::bridge_await_tests {
 namespace {
 
 using namespace std::chrono_literals;
 using net::buffer;
-using net::experimental::as_tuple;
+using test::as_tuple;
 
 /// Runs `job` in `context`, and gives what it gives.
 template <class T>

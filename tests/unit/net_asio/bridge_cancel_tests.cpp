@@ -6,6 +6,7 @@
 #include "support/rounds.hpp"
 #include "support/schedulers.hpp"
 #include "support/spin.hpp"
+#include "tokens.hpp"
 #include "which_asio.hpp"
 
 #include <coronet/coro/scope.hpp>
@@ -30,18 +31,12 @@
 #include <tuple>
 #include <utility>
 
-#if defined(CORONET_ASIO_USE_BOOST)
-#include <boost/asio/experimental/as_tuple.hpp>
-#else
-#include <asio/experimental/as_tuple.hpp>
-#endif
-
 namespace coronet::asiox::bridge_cancel_tests {
 namespace {
 
 using namespace std::chrono_literals;
 using net::buffer;
-using net::experimental::as_tuple;
+using test::as_tuple;
 
 using told = std::tuple<error_code>;
 

@@ -11,6 +11,7 @@
 #include <coronet/coro/when_all.hpp>
 #include <coronet/net/asio/async_run.hpp>
 #include <coronet/net/asio/io_context.hpp>
+#include <coronet/net/asio/steady_timer.hpp>
 #include <coronet/net/asio/tcp.hpp>
 #include <coronet/net/asio/use_coro.hpp>
 #include <coronet/scheduler_thread.hpp>
@@ -129,6 +130,12 @@ task<void> for_what_cannot_be_cancelled(net::io_context* context, ends* seen) {
     const net::cancellation_slot none;
     co_await timer.async_wait(net::bind_cancellation_slot(none, use_coro));
 }
+task<void> for_a_native_timer_without_cancellation(net::io_context* context, ends* seen) {
+    const alive frame(*seen);
+    steady_timer timer(asiox::executor(context->get_executor()), 1h);
+    const net::cancellation_slot none;
+    co_await timer.async_wait(net::bind_cancellation_slot(none, use_coro));
+}
 net::awaitable<void> asios_coroutine(ends* seen) {
     const alive frame(*seen);
     net::steady_timer timer(co_await net::this_coro::executor, 1h);
@@ -173,6 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
         named_wait{"posted_handlers", for_posted_handlers}, named_wait{"resolver", for_a_resolver},
         named_wait{"signal", for_a_signal}, named_wait{"another_task", for_another_task},
         named_wait{"what_cannot_be_cancelled", for_what_cannot_be_cancelled},
+        named_wait{"native_timer_without_cancellation", for_a_native_timer_without_cancellation},
         named_wait{"asios_coroutine", for_asios_coroutine}
     ),
     [](const auto& instance) { return std::string(instance.param.name); }

@@ -3,6 +3,7 @@
 // Coronet's tasks as operations of Asio's, with any token.
 #include "native_pair.hpp"
 #include "support/schedulers.hpp"
+#include "tokens.hpp"
 #include "which_asio.hpp"
 
 #include <coronet/coro/event.hpp>
@@ -33,30 +34,13 @@
 
 #include <unistd.h>
 
-#if defined(CORONET_ASIO_USE_BOOST)
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#else
-#include <asio/experimental/awaitable_operators.hpp>
-#endif
-#if CORONET_ASIO_VERSION < 102600
-#if defined(CORONET_ASIO_USE_BOOST)
-#include <boost/asio/experimental/deferred.hpp>
-#else
-#include <asio/experimental/deferred.hpp>
-#endif
-#endif
-
 namespace coronet::asiox::bridge_run_tests {
 namespace {
 
 using namespace std::chrono_literals;
 using namespace net::experimental::awaitable_operators;
 using net::use_awaitable;
-#if CORONET_ASIO_VERSION < 102600
-using net::experimental::deferred;
-#else
-using net::deferred;
-#endif
+using test::deferred;
 
 task<std::unique_ptr<int>> slow_number(int number) {
     const auto slept = co_await sleep_for(1ms);

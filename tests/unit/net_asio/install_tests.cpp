@@ -41,7 +41,7 @@ TEST(asio_install, AE11_an_io_context_is_asios_and_no_bigger) {
     static_assert(sizeof(io_context) == sizeof(net::io_context));
     io_context context;
     net::io_context& as_asio = context;
-    EXPECT_EQ(&as_asio.get_executor().context(), &context);
+    EXPECT_EQ(&net::query(as_asio.get_executor(), net::execution::context), &context);
     EXPECT_EQ(installed(as_asio), &context.ring());
     EXPECT_TRUE(works(as_asio));
 }

@@ -2,8 +2,7 @@
 //
 // Which Asio this program uses: the standalone one, or Boost's where CORONET_ASIO_USE_BOOST is
 // defined (in every file of the program alike). `asiox::net` is that one's namespace; what differs
-// between the two is here and nowhere else. Where this Asio cannot have Coronet's loop below it, it
-// says so here.
+// between the two is here and nowhere else.
 #pragma once
 
 #if defined(CORONET_ASIO_USE_BOOST)
@@ -21,24 +20,26 @@
 #define CORONET_ASIO_VERSION ASIO_VERSION
 #endif
 
-// 1.22: where a scheduler's task can be another one.
-static_assert(CORONET_ASIO_VERSION >= 102200, "coronet::asio needs Asio 1.22, or Boost 1.78");
-
-#if defined(ASIO_DISABLE_EPOLL) || defined(BOOST_ASIO_DISABLE_EPOLL)
-#error "coronet::asio takes the place of Asio's epoll loop: do not define ASIO_DISABLE_EPOLL"
-#endif
-#if defined(ASIO_HAS_IO_URING_AS_DEFAULT) || defined(BOOST_ASIO_HAS_IO_URING_AS_DEFAULT)
-#error "coronet::asio takes the place of Asio's own io_uring loop: do not make that one the default"
-#endif
 #if defined(ASIO_NO_EXCEPTIONS) || defined(BOOST_ASIO_NO_EXCEPTIONS) || !defined(__cpp_exceptions)
 #error "coronet::asio needs exceptions: do not compile with -fno-exceptions"
 #endif
 
 // The memory of an operation comes from its handler's associated allocator: Asio's macro for that.
+// And the namespace, outside of Asio's, of what tells whether a handler continues another one.
 #if defined(CORONET_ASIO_USE_BOOST)
 #define CORONET_ASIO_HANDLER_PTR(type) BOOST_ASIO_DEFINE_HANDLER_PTR(type)
+#if defined(BOOST_ASIO_VERSIONED_NAME)
+#define CORONET_ASIO_CONTINUATION_HELPERS BOOST_ASIO_VERSIONED_NAME(handler_cont_helpers)
+#else
+#define CORONET_ASIO_CONTINUATION_HELPERS boost_asio_handler_cont_helpers
+#endif
 #else
 #define CORONET_ASIO_HANDLER_PTR(type) ASIO_DEFINE_HANDLER_PTR(type)
+#if defined(ASIO_VERSIONED_NAME)
+#define CORONET_ASIO_CONTINUATION_HELPERS ASIO_VERSIONED_NAME(handler_cont_helpers)
+#else
+#define CORONET_ASIO_CONTINUATION_HELPERS asio_handler_cont_helpers
+#endif
 #endif
 
 #if defined(CORONET_ASIO_USE_BOOST)

@@ -57,7 +57,11 @@ public:
 
     template <class Function>
     void execute(Function&& function) const {
-        net::execution::execute(inner_, std::forward<Function>(function));
+#if CORONET_ASIO_VERSION >= 102600
+        inner_.execute(std::forward<Function>(function));
+#else
+        net::execution::execute(inner_, std::forward<Function>(function)); // the member is private
+#endif
     }
     [[nodiscard]] bool running_in_this_thread() const noexcept {
         return inner_.running_in_this_thread();
@@ -105,5 +109,11 @@ private:
 };
 
 using executor = basic_executor<net::io_context::executor_type>;
+
+/// Coronet's executor, or one made of it: that of as_default_on.
+template <class Executor>
+concept native_executor = requires(const Executor& given) {
+    []<class Inner>(const basic_executor<Inner>&) {}(given);
+};
 
 } // namespace coronet::asiox

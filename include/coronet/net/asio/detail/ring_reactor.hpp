@@ -25,8 +25,11 @@
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
 #include <coronet/net/asio/detail/hosted_ring.hpp>
+#include <coronet/net/asio/detail/requirements.hpp>
+#include <coronet/net/asio/detail/ring_timers.hpp>
 #include <coronet/work.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <system_error>
@@ -71,9 +74,17 @@ public:
     ring_reactor(net::execution_context& context, const scheduler_options& options)
         : base(context),
           asio_(net::use_service<asio_detail::scheduler>(context)),
-          hosted_(options) {}
+          hosted_(options),
+          timers_(asio_) {}
 
     [[nodiscard]] scheduler& ring() noexcept { return hosted_.ring(); }
+    /// Those of Coronet's executor; add() is here. (Others are in the epoll set.)
+    [[nodiscard]] ring_timers& timers() noexcept { return timers_; }
+    void add(asio_detail::timer_queue_base& queue) {
+        timers_.add(queue);
+        init_task(); // from here on somebody waits here, or looks
+        interrupt();
+    }
 
     // ---- operations of the ring; any thread ----
 
@@ -148,11 +159,14 @@ public:
         hosted_.end();
         phase_ = phase::ended;
         destroy_abandoned();
+        destroy_timers();
         base::shutdown();
     }
     void notify_fork(net::execution_context::fork_event event) override {
         base::notify_fork(event);
-        if (event == net::execution_context::fork_child) hosted_.begin_again_in_child();
+        if (event != net::execution_context::fork_child) return;
+        timers_.begin_again_in_child();
+        hosted_.begin_again_in_child();
     }
 
 private:
@@ -161,20 +175,28 @@ private:
         const auto owner = hosted_.own();
         const collecting into{*this, completed};
         watch_.arm(ring(), epoll());
-        hosted_.turn(deadline_of(microseconds));
+        hosted_.turn(timers_.wait_until(deadline_of(microseconds)));
+        timers_.collect(completed);
         return watch_.take_fired();
     }
     /// It was stopped, or (which is thrown) its submission thread has died. What is Asio's goes on.
     void run_without_ring(long microseconds, operation_queue& completed) {
         if (ring().failure())
             throw std::system_error(ring().failure(), "the ring of an io_context");
-        base::run(microseconds, completed);
+        base::run(microseconds_until(timers_.wait_until(deadline_of(microseconds))), completed);
+        timers_.collect(completed);
     }
     /// Asio's: below 0 is for ever.
     [[nodiscard]] static time_point deadline_of(long microseconds) {
         if (microseconds < 0) return time_point::max();
         if (microseconds == 0) return time_point::min();
         return clock::now() + std::chrono::microseconds{microseconds};
+    }
+    [[nodiscard]] static long microseconds_until(time_point deadline) {
+        if (deadline == time_point::max()) return -1;
+        if (deadline == time_point::min()) return 0;
+        const auto left = std::chrono::ceil<std::chrono::microseconds>(deadline - clock::now());
+        return std::max(0L, static_cast<long>(left.count()));
     }
     [[nodiscard]] int epoll() const noexcept { return this->*member(epoll_descriptor{}); }
 
@@ -196,7 +218,13 @@ private:
         asio_.shutdown(); // its queue; Asio does the same once more when this is over
         const time_point now = clock::now();
         if (end_began_ == time_point{}) end_began_ = now;
-        if (now - end_began_ >= patience) base::shutdown();
+        if (now - end_began_ < patience) return;
+        destroy_timers();
+        base::shutdown();
+    }
+    void destroy_timers() noexcept {
+        operation_queue doomed;
+        timers_.end(doomed);
     }
     template <void (ring_reactor::*Member)() noexcept>
     class calling final : public work {
@@ -224,6 +252,7 @@ private:
 
     asio_detail::scheduler& asio_;
     hosted_ring hosted_;
+    ring_timers timers_;
     epoll_watch watch_;
     operation_queue* completed_ = nullptr; // the owner's
 
