@@ -13,6 +13,7 @@ import unittest
 SAMPLES = os.environ.get("CORONET_SAMPLES", os.path.join("build", "release", "samples"))
 DROP_IN = os.path.join(SAMPLES, "asio_drop_in")
 NATIVE = os.path.join(SAMPLES, "asio_native")
+BRIDGE = os.path.join(SAMPLES, "asio_bridge")
 TLS = os.path.join(SAMPLES, "asio_tls")
 LIMIT = 50
 
@@ -36,6 +37,15 @@ class Server(unittest.TestCase):
             self.server.kill()
         self.server.wait(LIMIT)
 
+    def connect(self):
+        peer = socket.create_connection(("127.0.0.1", self.port), LIMIT)
+        self.addCleanup(peer.close)
+        return peer
+
+    def ask_to_end(self):
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(LIMIT), 0)
+
 
 @unittest.skipUnless(os.path.exists(DROP_IN), "built without Asio")
 class DropIn(Server):
@@ -43,7 +53,7 @@ class DropIn(Server):
         self.start(DROP_IN)
 
     def test_echoes_many_connections_and_ends_on_sigterm(self):
-        peers = [socket.create_connection(("127.0.0.1", self.port), LIMIT) for _ in range(20)]
+        peers = [self.connect() for _ in range(20)]
         for number, peer in enumerate(peers):
             peer.sendall(b"%d\n" % number * 1000)
         for number, peer in enumerate(peers):
@@ -53,11 +63,10 @@ class DropIn(Server):
                 came += peer.recv(65536)
             self.assertEqual(came, wanted)
             peer.close()
-        self.server.send_signal(signal.SIGTERM)
-        self.assertEqual(self.server.wait(LIMIT), 0)
+        self.ask_to_end()
 
     def test_adds_no_thread(self):
-        with socket.create_connection(("127.0.0.1", self.port), LIMIT) as peer:
+        with self.connect() as peer:
             peer.sendall(b"x")
             self.assertEqual(peer.recv(1), b"x")
             self.assertEqual(len(os.listdir(f"/proc/{self.server.pid}/task")), 1)
@@ -65,11 +74,6 @@ class DropIn(Server):
 
 @unittest.skipUnless(os.path.exists(NATIVE), "built without Asio")
 class Native(Server):
-    def connect(self):
-        peer = socket.create_connection(("127.0.0.1", self.port), LIMIT)
-        self.addCleanup(peer.close)
-        return peer
-
     def test_echoes_lines_in_one_thread_and_ends_on_sigterm(self):
         self.start(NATIVE)
         peers = [self.connect() for _ in range(20)]
@@ -80,8 +84,7 @@ class Native(Server):
             self.assertEqual(peer.makefile("rb").read(len(b"line %d\nand more\n" % number)),
                              b"line %d\nand more\n" % number)
         self.assertEqual(len(os.listdir(f"/proc/{self.server.pid}/task")), 1)
-        self.server.send_signal(signal.SIGTERM)
-        self.assertEqual(self.server.wait(LIMIT), 0)
+        self.ask_to_end()
 
     def test_leaves_a_peer_that_is_silent_and_no_other(self):
         self.start(NATIVE, "--idle", "300")
@@ -107,6 +110,33 @@ class Native(Server):
             self.assertEqual(peer.recv(1), b"")
         except ConnectionError:
             pass  # what it did not read
+
+
+@unittest.skipUnless(os.path.exists(BRIDGE), "built without Asio")
+class Bridge(Server):
+    def setUp(self):
+        self.start(BRIDGE)
+
+    def test_sends_files_to_many_and_ends_on_sigterm_while_they_are_connected(self):
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            self.addCleanup(os.unlink, file.name)
+            wanted = b"a line of a file\n" * 1000
+            file.write(wanted)
+        peers = [self.connect() for _ in range(20)]
+        for peer in peers:
+            peer.sendall(file.name.encode() + b"\n" + b"/no/such/file\n")
+        for peer in peers:
+            with peer.makefile("rb") as answers:
+                self.assertEqual(answers.read(len(wanted)), wanted)
+                self.assertEqual(answers.readline(), b"/no/such/file: No such file or directory\n")
+        self.ask_to_end()
+
+    def test_a_connection_that_says_nothing_is_in_nobodys_way(self):
+        with self.connect() as first, self.connect() as second:
+            second.sendall(b"/no/such/file\n")
+            self.assertTrue(second.recv(100).startswith(b"/no/such"))
+            first.sendall(b"/no/such/file\n")
+            self.assertTrue(first.recv(100).startswith(b"/no/such"))
 
 
 @unittest.skipUnless(os.path.exists(TLS), "built without Asio or OpenSSL")

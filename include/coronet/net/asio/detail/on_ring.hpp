@@ -9,22 +9,23 @@
 
 namespace coronet::asiox::detail {
 
+/// Puts a ring under `context` if there is none yet. Throws as install() does.
+[[nodiscard]] inline ring_reactor& reactor_under(net::execution_context& context) {
+    try {
+        if (!installed(context)) install(context);
+    } catch (const net::service_already_exists&) {
+        if (!installed(context)) throw; // else another thread has just done so
+    }
+    return static_cast<ring_reactor&>(net::use_service<asio_detail::epoll_reactor>(context));
+}
+
 class on_ring {
 protected:
-    /// Puts a ring under `context` if there is none yet. Throws as install() does.
+    /// As reactor_under().
     explicit on_ring(net::execution_context& context) : reactor_(reactor_under(context)) {}
     [[nodiscard]] ring_reactor& ring() const noexcept { return reactor_; }
 
 private:
-    [[nodiscard]] static ring_reactor& reactor_under(net::execution_context& context) {
-        try {
-            if (!installed(context)) install(context);
-        } catch (const net::service_already_exists&) {
-            if (!installed(context)) throw; // else another thread has just done so
-        }
-        return static_cast<ring_reactor&>(net::use_service<asio_detail::epoll_reactor>(context));
-    }
-
     ring_reactor& reactor_;
 };
 

@@ -4,16 +4,34 @@
 // place of a wait on Asio's epoll set. It is that reactor, too, and Asio finds it as such: sockets,
 // timers and descriptors of Asio's own register with it as ever. Their epoll set is one more
 // descriptor that the ring polls; only when something has happened there does Asio look at it.
+//
+// The end of its context. No handler is called any more; a coroutine whose handler is destroyed
+// goes on with operation_aborted.
+//   1. Asio shuts services down, those made last first. All but Asio's scheduler come before this
+//      one. Some destroy their handlers now (resolvers, signal sets, channels, strands); those of
+//      sockets and timers are still registered here.
+//   2. shutdown(): Coronet's scheduler drains. In each of its rounds all coroutines are stopped,
+//      and emit the cancellation of what they await; the ring's operations are asked to end; then
+//      what stands in Asio's queue (what was posted, and what has been cancelled) is destroyed.
+//      Operations of the ring are destroyed in the turn in which they complete, never before.
+//   3. Coroutines that are left after `patience` await what cannot be cancelled: every operation
+//      of Asio's sockets and timers is destroyed, as its reactor does when it ends.
+//   4. Nothing is in flight and no coroutine is left: the ring is closed, Asio's reactor ends, and
+//      then its scheduler, with what the last coroutines have posted.
 #pragma once
 
+#include <coronet/clock.hpp>
+#include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
 #include <coronet/net/asio/detail/hosted_ring.hpp>
 #include <coronet/net/asio/detail/requirements.hpp>
 #include <coronet/net/asio/detail/ring_timers.hpp>
+#include <coronet/work.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -76,9 +94,22 @@ public:
         asio_.work_started();
         hosted_.run_as_owner(op);
     }
+    /// The same in a turn of the ring, which the context's threads run from now on; one that has
+    /// been stopped refuses.
+    template <class Operation>
+    void begin_in_turn(Operation& op) {
+        asio_.work_started();
+        init_task();
+        if (ring().post(op)) return;
+        op.refuse(errc::stopped);
+        asio_.post_deferred_completion(&op);
+    }
     /// Its handler is next, without it having been begun.
     void complete_at_once(asio_detail::scheduler_operation& op, bool is_continuation) {
-        asio_.post_immediate_completion(&op, is_continuation);
+        if (phase_ == phase::ending)
+            abandon(op);
+        else
+            asio_.post_immediate_completion(&op, is_continuation);
     }
     /// Calls `function` as the ring's owner, after what this thread has begun.
     template <class Function>
@@ -95,10 +126,12 @@ public:
         }
     }
     /// The context ends: what completes is not begun again.
-    [[nodiscard]] bool ending() const noexcept { return ending_; }
+    [[nodiscard]] bool ending() const noexcept { return phase_ != phase::running; }
     /// Owner. The handler of an operation that has been begun is next.
     void completed(asio_detail::scheduler_operation& op) noexcept {
-        if (completed_)
+        if (phase_ == phase::ending)
+            abandon(op);
+        else if (completed_)
             completed_->push(&op);
         else
             asio_.post_deferred_completion(&op);
@@ -121,13 +154,12 @@ public:
     // ---- Asio's service ----
 
     void shutdown() override {
-        operation_queue abandoned; // destroys what it holds, and calls nothing
-        {
-            const collecting into{*this, abandoned}; // no thread is in run() any more
-            ending_ = true;
-            hosted_.end();
-            timers_.end(abandoned);
-        }
+        phase_ = phase::ending; // no thread is in run() any more
+        ring().set_end_helper(&end_of_asio_);
+        hosted_.end();
+        phase_ = phase::ended;
+        destroy_abandoned();
+        destroy_timers();
         base::shutdown();
     }
     void notify_fork(net::execution_context::fork_event event) override {
@@ -168,6 +200,42 @@ private:
     }
     [[nodiscard]] int epoll() const noexcept { return this->*member(epoll_descriptor{}); }
 
+    // ---- the end ----
+
+    /// Operations that are not called any more. They are destroyed in the run of a turn: while
+    /// completions are read, or inside a call of its owner's, an operation cannot go.
+    void abandon(asio_detail::scheduler_operation& op) noexcept {
+        const bool is_first = abandoned_.empty();
+        abandoned_.push(&op);
+        if (is_first && !ring().in_forked_child()) ring().ready(destruction_);
+    }
+    void destroy_abandoned() noexcept {
+        operation_queue doomed; // destroys what it holds, and calls nothing
+        doomed.push(abandoned_);
+    }
+    /// In each round of the ring's end.
+    void end_what_is_asios() noexcept {
+        asio_.shutdown(); // its queue; Asio does the same once more when this is over
+        const time_point now = clock::now();
+        if (end_began_ == time_point{}) end_began_ = now;
+        if (now - end_began_ < patience) return;
+        destroy_timers();
+        base::shutdown();
+    }
+    void destroy_timers() noexcept {
+        operation_queue doomed;
+        timers_.end(doomed);
+    }
+    template <void (ring_reactor::*Member)() noexcept>
+    class calling final : public work {
+    public:
+        explicit calling(ring_reactor& here) noexcept : here_(here) {}
+        void run() noexcept override { (here_.*Member)(); }
+
+    private:
+        ring_reactor& here_;
+    };
+
     /// What completes meanwhile goes to `completed`.
     class collecting {
     public:
@@ -187,7 +255,14 @@ private:
     ring_timers timers_;
     epoll_watch watch_;
     operation_queue* completed_ = nullptr; // the owner's
-    bool ending_ = false;
+
+    enum class phase : std::uint8_t { running, ending, ended };
+    phase phase_ = phase::running;
+    operation_queue abandoned_; // while it ends; not empty: destruction_ is on its way
+    calling<&ring_reactor::destroy_abandoned> destruction_{*this};
+    calling<&ring_reactor::end_what_is_asios> end_of_asio_{*this};
+    time_point end_began_{};
+    static constexpr std::chrono::milliseconds patience{50};
 };
 
 } // namespace coronet::asiox::detail
