@@ -96,7 +96,7 @@ net::awaitable<std::string> all_ways() {
     auto later = async_run(here, slow_number(3), deferred);
     auto third = co_await std::move(later)(use_awaitable);
     std::string all = std::to_string(*first) + std::to_string(*second) + std::to_string(*third);
-#if CORONET_ASIO_VERSION >= 102600
+#if CORONET_ASIO_VERSION >= 103000
     auto fourth = co_await as_operation(slow_number(4));
     all += std::to_string(*fourth);
 #else

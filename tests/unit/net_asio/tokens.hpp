@@ -6,13 +6,17 @@
 #include "which_asio.hpp"
 
 #if defined(CORONET_ASIO_USE_BOOST)
-#include <boost/asio/experimental/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#if CORONET_ASIO_VERSION < 102300
+#include <boost/asio/experimental/as_tuple.hpp>
 #include <boost/asio/experimental/deferred.hpp>
+#endif
 #else
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
+#if CORONET_ASIO_VERSION < 102300
+#include <asio/experimental/as_tuple.hpp>
 #include <asio/experimental/deferred.hpp>
+#endif
 #endif
 
 namespace coronet::asiox::test {
