@@ -257,7 +257,7 @@ void engine::set_sink(ready_sink* wanted) noexcept {
 //
 // 1. Nothing new comes in from outside; operations that are started now complete as cancelled.
 // 2. Residents cancel what they have below them; then every operation that is left is asked to end
-//    (the canceller repeats itself).
+//    (the canceller repeats itself); then an embedder does what only it can.
 // 3. Turns, until nothing is left; step 2 again before each, because what was between two awaits
 //    may have arrived.
 // 4. After a second without progress the log tells what is waited for. It is waited for all the
@@ -316,6 +316,7 @@ void engine::cancel_everything() noexcept {
     for (resident* each = residents.front(); each; each = residents.after(*each))
         each->cancel_all();
     dispatcher_.request_cancel_of_all();
+    if (end_helper) end_helper->run();
 }
 
 bool engine::finished() const noexcept {

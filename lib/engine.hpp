@@ -151,6 +151,7 @@ public:
     intrusive_list<resident> residents;
     std::size_t resident_count = 0;
     ready_sink* sink = nullptr;
+    work* end_helper = nullptr;
     std::size_t handed_over = 0;
     std::atomic<thread_number> owner{0}; // written by the owner
     std::error_code failure;             // why it ends without having been stopped

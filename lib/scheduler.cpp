@@ -185,6 +185,10 @@ void scheduler::set_ready_sink(ready_sink* sink) noexcept {
     engine_->set_sink(sink);
 }
 
+void scheduler::set_end_helper(work* helper) noexcept {
+    engine_->end_helper = helper;
+}
+
 std::size_t scheduler::in_flight_count() const noexcept {
     return engine_->dispatcher_.in_flight_count();
 }

@@ -201,6 +201,10 @@ public:
     /// Null: back to its own queue; so it is, too, when the scheduler ends. What `sink` still holds
     /// then must have been run before.
     void set_ready_sink(ready_sink* sink) noexcept;
+    /// While the scheduler ends, runs `helper` each time that all that is left has been asked to
+    /// end: for an embedder, some of whose own things have to end for that. Null: no more.
+    /// Lifetime: until the end.
+    void set_end_helper(work* helper) noexcept;
 
     /// Operations that have no terminal completion yet.
     [[nodiscard]] std::size_t in_flight_count() const noexcept;

@@ -87,6 +87,7 @@ void hosted_ring::begin_again_in_child() {
     static_cast<void>(locks_.release()); // one that is held cannot be destroyed
     locks_ = std::make_unique<locks>();
     parents->leave_to_parent();
+    static_cast<void>(parents.release()); // the parent's coroutines refer to it
 }
 
 } // namespace coronet::asiox::detail

@@ -40,6 +40,26 @@ void prepare_accept(io_uring_sqe& sqe, int fd, sockaddr* from, socklen_t* size) 
 void prepare_connect(io_uring_sqe& sqe, int fd, const sockaddr& to, socklen_t size) noexcept {
     ::io_uring_prep_connect(&sqe, fd, &to, size);
 }
+void prepare_read(
+    io_uring_sqe& sqe, int fd, void* into, std::size_t size, std::uint64_t at
+) noexcept {
+    ::io_uring_prep_read(&sqe, fd, into, static_cast<unsigned>(at_once(size)), at);
+}
+void prepare_write(
+    io_uring_sqe& sqe, int fd, const void* from, std::size_t size, std::uint64_t at
+) noexcept {
+    ::io_uring_prep_write(&sqe, fd, from, static_cast<unsigned>(at_once(size)), at);
+}
+void prepare_read(
+    io_uring_sqe& sqe, int fd, std::span<const iovec> into, std::uint64_t at
+) noexcept {
+    ::io_uring_prep_readv(&sqe, fd, into.data(), static_cast<unsigned>(into.size()), at);
+}
+void prepare_write(
+    io_uring_sqe& sqe, int fd, std::span<const iovec> from, std::uint64_t at
+) noexcept {
+    ::io_uring_prep_writev(&sqe, fd, from.data(), static_cast<unsigned>(from.size()), at);
+}
 void prepare_poll(io_uring_sqe& sqe, int fd, unsigned events) noexcept {
     ::io_uring_prep_poll_add(&sqe, fd, events);
 }

@@ -31,6 +31,9 @@ ACCEPTED = (
     ("ASIO_HAS_IO_URING alone", ["-D{}ASIO_HAS_IO_URING"]),
 )
 
+DEFAULT = "#include <coronet/net/asio/default_native.hpp>\n"
+WHOLE_ASIO = "#if defined(CORONET_ASIO_USE_BOOST)\n#include <boost/asio.hpp>\n#else\n#include <asio.hpp>\n#endif\n"
+
 
 class Compiler:
     def __init__(self, command, asio, boost):
@@ -75,7 +78,11 @@ def problems_of_version(compiler):
         found += must_refuse(name, wanted, compiler.first_error(LOOP, options))
         if name != "-fno-exceptions":
             found += must_accept(f"a guest with {name}", compiler.first_error(GUEST, options))
-    return found + must_refuse("a guest without exceptions", "exceptions", compiler.first_error(GUEST, ["-fno-exceptions"]))
+    found += must_refuse("a guest without exceptions", "exceptions", compiler.first_error(GUEST, ["-fno-exceptions"]))
+    found += must_accept("other defaults before Asio", compiler.first_error(DEFAULT + WHOLE_ASIO))
+    too_late = compiler.first_error(WHOLE_ASIO + DEFAULT)
+    found += must_refuse("other defaults after Asio", "before any header of Asio's", too_late)
+    return found
 
 
 def main():

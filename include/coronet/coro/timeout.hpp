@@ -101,8 +101,8 @@ public:
         if (!expired_) return take_result(child_.result());
         try {
             return timed_out(take_result(child_.result()));
-        } catch (const std::system_error& thrown) {
-            if (thrown.code() != std::errc::operation_canceled) throw;
+        } catch (...) {
+            if (!tells_cancelled(std::current_exception())) throw;
             return failed<as_result<T>>(std::make_error_code(std::errc::timed_out));
         }
     }

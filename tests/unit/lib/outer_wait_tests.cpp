@@ -144,8 +144,8 @@ TEST_P(outer_wait, a_stop_is_told) {
     EXPECT_TRUE(ring.stop_requested());
 }
 
-INSTANTIATE_TEST_SUITE_P(owner, outer_wait, ::testing::Bool(), [](const auto& info) {
-    return info.param ? "movable" : "one_thread";
+INSTANTIATE_TEST_SUITE_P(owner, outer_wait, ::testing::Bool(), [](const auto& chosen) {
+    return chosen.param ? "movable" : "one_thread";
 });
 
 } // namespace

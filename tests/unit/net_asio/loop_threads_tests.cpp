@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Threads around a context: it adds none, waits in one system call, and may be run by several.
+#include "running.hpp"
 #include "thread_facts.hpp"
 #include "which_asio.hpp"
 
@@ -26,6 +27,8 @@ namespace coronet::asiox::loop_threads_tests {
 namespace {
 
 using namespace std::chrono_literals;
+using test::comes_to_wait_in;
+using test::running;
 using test::tcp;
 
 /// One of each of Asio's own objects, all waiting.
@@ -60,37 +63,6 @@ struct waiting_objects {
     int writing_end = -1;
     std::array<char, 16> bytes{};
 };
-
-/// A context in run() on a thread of its own, until the end of the scope.
-class running {
-public:
-    explicit running(net::io_context& context) : context_(context) {
-        while (thread_id_.load() == 0)
-            std::this_thread::yield();
-    }
-    ~running() { context_.stop(); }
-    running(const running&) = delete;
-    running& operator=(const running&) = delete;
-    [[nodiscard]] pid_t thread_id() const { return thread_id_; }
-
-private:
-    net::io_context& context_;
-    std::atomic<pid_t> thread_id_{0};
-    std::jthread thread_{[this] {
-        thread_id_ = ::gettid();
-        context_.run();
-    }};
-};
-
-/// Until it waits there, or for 10 s.
-bool comes_to_wait_in(pid_t thread, long call) {
-    const time_point limit = clock::now() + 10s;
-    while (test::waits_in(thread) != call) {
-        if (clock::now() > limit) return false;
-        std::this_thread::yield();
-    }
-    return true;
-}
 
 TEST(asio_threads, AL1_none_is_added_for_any_object) {
     const auto before = test::thread_count();

@@ -13,11 +13,19 @@
 
 namespace coronet::detail {
 
+/// Beside the base of an exception that says so in the words of another library.
+class cancelled_elsewhere {
+protected:
+    ~cancelled_elsewhere() = default;
+};
+
 /// Whether `thrown` says operation_canceled: what value() makes of an await that was cancelled.
 inline bool tells_cancelled(const std::exception_ptr& thrown) noexcept {
     if (!thrown) return false;
     try {
         std::rethrow_exception(thrown);
+    } catch (const cancelled_elsewhere&) {
+        return true;
     } catch (const std::system_error& error) {
         return error.code() == std::errc::operation_canceled;
     } catch (...) {

@@ -7,17 +7,21 @@
 
 #include <coronet/net/asio/config.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
 #else
+#include <asio/any_io_executor.hpp>
 #include <asio/execution.hpp>
 #include <asio/io_context.hpp>
 #include <asio/query.hpp>
@@ -38,6 +42,13 @@ public:
         : inner_(inner) {} // NOLINT(*-explicit-*): one for another
     basic_executor(Inner&& inner) noexcept
         : inner_(std::move(inner)) {} // NOLINT(*-explicit-*): as above
+
+    /// Of one that has been hidden, as by `co_await this_coro::executor`. Throws bad_executor if it
+    /// is another kind of executor (a strand): what that one promises would be lost.
+    template <std::same_as<net::any_io_executor> Hidden>
+    requires(std::is_same_v<Inner, net::io_context::executor_type>)
+        basic_executor(const Hidden& hidden) // NOLINT(*-explicit-*): as above
+        : inner_(found_in(hidden)) {}
 
     [[nodiscard]] const Inner& inner() const noexcept { return inner_; }
 
@@ -100,6 +111,13 @@ public:
 #endif
 
 private:
+    [[nodiscard]] static const Inner& found_in(const net::any_io_executor& hidden) {
+        // target() of some versions of Asio's does not look.
+        const std::type_info& kind = hidden.target_type();
+        if (kind == typeid(Inner)) return *hidden.target<Inner>();
+        if (kind == typeid(basic_executor)) return hidden.target<basic_executor>()->inner_;
+        throw net::execution::bad_executor();
+    }
     template <class Other>
     [[nodiscard]] static basic_executor<std::decay_t<Other>> wrap(Other&& other) noexcept {
         return basic_executor<std::decay_t<Other>>{std::forward<Other>(other)};
@@ -109,5 +127,11 @@ private:
 };
 
 using executor = basic_executor<net::io_context::executor_type>;
+
+/// Coronet's executor, or one made of it: that of as_default_on.
+template <class Executor>
+concept native_executor = requires(const Executor& given) {
+    []<class Inner>(const basic_executor<Inner>&) {}(given);
+};
 
 } // namespace coronet::asiox

@@ -16,14 +16,10 @@ namespace boost::asio::detail {
 namespace asio::detail {
 #endif
 
-template <class Protocol, class Inner>
-class io_object_impl<reactive_socket_service<Protocol>, ::coronet::asiox::basic_executor<Inner>>
-    : public io_object_impl<
-          ::coronet::asiox::detail::ring_socket_service<Protocol>,
-          ::coronet::asiox::basic_executor<Inner>> {
-    using base = io_object_impl<
-        ::coronet::asiox::detail::ring_socket_service<Protocol>,
-        ::coronet::asiox::basic_executor<Inner>>;
+template <class Protocol, ::coronet::asiox::native_executor Executor>
+class io_object_impl<reactive_socket_service<Protocol>, Executor>
+    : public io_object_impl<::coronet::asiox::detail::ring_socket_service<Protocol>, Executor> {
+    using base = io_object_impl<::coronet::asiox::detail::ring_socket_service<Protocol>, Executor>;
 
 public:
     using base::base;

@@ -9,23 +9,39 @@
 
 namespace coronet::asiox::detail {
 
+/// Puts a ring under `context` if there is none yet. Throws as install() does.
+[[nodiscard]] inline ring_reactor& reactor_under(net::execution_context& context) {
+    try {
+        if (!installed(context)) install(context);
+    } catch (const net::service_already_exists&) {
+        if (!installed(context)) throw; // else another thread has just done so
+    }
+    return static_cast<ring_reactor&>(net::use_service<asio_detail::epoll_reactor>(context));
+}
+
 class on_ring {
 protected:
-    /// Puts a ring under `context` if there is none yet. Throws as install() does.
+    /// As reactor_under().
     explicit on_ring(net::execution_context& context) : reactor_(reactor_under(context)) {}
     [[nodiscard]] ring_reactor& ring() const noexcept { return reactor_; }
 
 private:
-    [[nodiscard]] static ring_reactor& reactor_under(net::execution_context& context) {
-        try {
-            if (!installed(context)) install(context);
-        } catch (const net::service_already_exists&) {
-            if (!installed(context)) throw; // else another thread has just done so
-        }
-        return static_cast<ring_reactor&>(net::use_service<asio_detail::epoll_reactor>(context));
-    }
-
     ring_reactor& reactor_;
+};
+
+/// The same for what works as well without: a base of services of Asio's own that would make its
+/// loop, where Coronet's is to be.
+class over_ring {
+protected:
+    explicit over_ring(net::execution_context& context) {
+        using asio_detail::epoll_reactor;
+        const bool has_loop = net::has_service<asio_detail::scheduler>(context);
+        if (!has_loop || net::has_service<epoll_reactor>(context)) return;
+        try {
+            install(context);
+        } catch (const net::service_already_exists&) { // another thread has just done so
+        }
+    }
 };
 
 } // namespace coronet::asiox::detail

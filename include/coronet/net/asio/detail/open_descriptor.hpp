@@ -4,6 +4,9 @@
 // asked to end. It lives as long as the object has the descriptor open, anything is in flight on
 // it, or a cancellation slot remembers it (which is not used after the end of its context). The
 // list is the ring owner's; the count is anybody's.
+//
+// Two of a kind, say two receives, are not the kernel's at once: it would serve the later one
+// first. The later one is listed, and begun when those before it are over.
 #pragma once
 
 #include <coronet/detail/intrusive_list.hpp>
@@ -20,11 +23,19 @@ class open_descriptor;
 /// An operation of such an object: as the ring has it.
 class native_operation : public operation, public coronet::detail::list_hook<open_descriptor> {
 protected:
-    native_operation() noexcept = default;
+    /// Those of one lane keep their order; in lane 0 there is none.
+    explicit native_operation(unsigned lane) noexcept : lane_(lane) {}
     ~native_operation() = default;
+
+    [[nodiscard]] bool asked_to_end() const noexcept { return asked_to_end_; }
+    /// Ends one that has not had its turn.
+    virtual void give_up() noexcept = 0;
 
 private:
     friend class open_descriptor;
+    const unsigned lane_;
+    bool waits_ = false;
+    bool asked_to_end_ = false;
     std::uint64_t number_ = 0;
 };
 
@@ -71,21 +82,49 @@ public:
 
     // ---- for the owner of the ring ----
 
-    void add(native_operation& started) noexcept { in_flight_.push_back(started); }
-    void remove(native_operation& ended) noexcept { in_flight_.erase(ended); }
+    /// Whether it is its turn already.
+    [[nodiscard]] bool add(native_operation& next) noexcept {
+        next.waits_ = next.lane_ != 0 && first_in_lane(in_flight_.front(), next.lane_);
+        in_flight_.push_back(next);
+        return !next.waits_;
+    }
+    /// Whose turn it is now; or null.
+    [[nodiscard]] native_operation* remove(native_operation& ended) noexcept {
+        native_operation* next = nullptr;
+        if (ended.lane_ != 0 && !ended.waits_)
+            next = first_in_lane(in_flight_.after(ended), ended.lane_);
+        in_flight_.erase(ended);
+        if (next) next->waits_ = false;
+        return next;
+    }
     [[nodiscard]] bool idle() const noexcept { return in_flight_.empty(); }
     void cancel_all() noexcept {
         for (auto* each = in_flight_.front(); each; each = in_flight_.after(*each))
-            each->cancel();
+            end(*each);
     }
     void cancel(std::uint64_t number) noexcept {
-        for (auto* each = in_flight_.front(); each; each = in_flight_.after(*each))
-            if (each->number_ == number) each->cancel();
+        auto* each = in_flight_.front();
+        while (each && each->number_ != number)
+            each = in_flight_.after(*each);
+        if (!each) return;
+        end(*each);
+        if (each->waits_) each->give_up();
     }
 
 private:
     open_descriptor() noexcept = default;
     ~open_descriptor() = default;
+
+    [[nodiscard]] native_operation* first_in_lane(native_operation* each, unsigned lane) noexcept {
+        while (each && each->lane_ != lane)
+            each = in_flight_.after(*each);
+        return each;
+    }
+    /// One that waits ends in its turn.
+    static void end(native_operation& each) noexcept {
+        each.asked_to_end_ = true;
+        if (!each.waits_) each.cancel();
+    }
 
     std::atomic<std::uint32_t> references_{1};
     std::uint64_t last_number_ = 0;

@@ -11,7 +11,9 @@
 // `Request` says what is done and what is told:
 //     void prepare(io_uring_sqe&) noexcept;
 //     operation::subject on() const noexcept;
+//     bool keeps_order() const noexcept;                     where not all of the same on() do
 //     bool goes_on(std::int32_t res) noexcept;               where one entry may not be all
+//     static constexpr bool may_need_kernel_worker = true;   where that is so: files
 //     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
 //     void deliver(error_code&);                             before the handler is called
 //     auto bind(Handler&, const error_code&);                the handler with its arguments
@@ -58,9 +60,13 @@ public:
 
 protected:
     ring_operation(
-        func_type call, ring_reactor& reactor, const open_descriptor::reference& descriptor
+        func_type call, unsigned lane, ring_reactor& reactor,
+        const open_descriptor::reference& descriptor
     ) noexcept
-        : asio_detail::scheduler_operation(call), reactor_(reactor), descriptor_(descriptor) {}
+        : asio_detail::scheduler_operation(call),
+          native_operation(lane),
+          reactor_(reactor),
+          descriptor_(descriptor) {}
     ~ring_operation() = default;
 
     [[nodiscard]] ring_reactor& reactor() const noexcept { return reactor_; }
@@ -69,11 +75,9 @@ protected:
     [[nodiscard]] virtual bool goes_on(std::int32_t res) noexcept = 0;
 
 private:
-    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override { return true; }
-    /// As the owner: begins.
+    /// As the owner: begins, if it is its turn.
     void run() noexcept override {
-        descriptor_->add(*this);
-        reactor_.ring().start(*this);
+        if (descriptor_->add(*this)) reactor_.ring().start(*this);
     }
     void complete(std::int32_t res, std::uint32_t /*flags*/) noexcept override {
         const bool is_left = res == operation::left_to_parent; // this process has another ring
@@ -82,9 +86,22 @@ private:
             reactor_.ring().start(*this);
             return;
         }
-        descriptor_->remove(*this);
+        ring_operation* next = end(res);
+        while (next && next->may_not_begin())
+            next = next->end(-ECANCELED);
+        if (next) next->reactor_.ring().start(*next);
+    }
+    void give_up() noexcept override { static_cast<void>(end(-ECANCELED)); }
+
+    /// Its handler is next. Whose turn it is now, or null.
+    ring_operation* end(std::int32_t res) noexcept {
+        auto* next = static_cast<ring_operation*>(descriptor_->remove(*this));
         finish(res);
         reactor_.completed(*this);
+        return next;
+    }
+    [[nodiscard]] bool may_not_begin() const noexcept {
+        return asked_to_end() || reactor_.ending() || reactor_.ring().stop_requested();
     }
 
     ring_reactor& reactor_;
@@ -100,7 +117,7 @@ public:
         ring_reactor& reactor, const open_descriptor::reference& descriptor, Request&& request,
         Handler& handler, const IoExecutor& executor
     )
-        : ring_operation(&ring_op::call, reactor, descriptor),
+        : ring_operation(&ring_op::call, lane_of(request), reactor, descriptor),
           request_(std::move(request)),
           handler_(std::move(handler)),
           work_(handler_, executor) {}
@@ -111,6 +128,12 @@ public:
 
 private:
     using work_guard = asio_detail::handler_work<Handler, IoExecutor>;
+
+    [[nodiscard]] static unsigned lane_of(const Request& request) noexcept {
+        if constexpr (requires { request.keeps_order(); })
+            if (!request.keeps_order()) return 0;
+        return request.on().poll_events;
+    }
 
     /// `owner` is null when it is destroyed without a call.
     static void call(
@@ -133,6 +156,11 @@ private:
     void prepare(io_uring_sqe& sqe) noexcept override { request_.prepare(sqe); }
     [[nodiscard]] subject on() const noexcept override { return request_.on(); }
     [[nodiscard]] std::string_view name() const noexcept override { return Request::name; }
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept override {
+        return !requires {
+            Request::may_need_kernel_worker;
+        };
+    }
     void finish(std::int32_t res) noexcept override {
         if (res < 0)
             error_ = asio_error(res);

@@ -4,14 +4,34 @@
 // place of a wait on Asio's epoll set. It is that reactor, too, and Asio finds it as such: sockets,
 // timers and descriptors of Asio's own register with it as ever. Their epoll set is one more
 // descriptor that the ring polls; only when something has happened there does Asio look at it.
+//
+// The end of its context. No handler is called any more; a coroutine whose handler is destroyed
+// goes on with operation_aborted.
+//   1. Asio shuts services down, those made last first. All but Asio's scheduler come before this
+//      one. Some destroy their handlers now (resolvers, signal sets, channels, strands); those of
+//      sockets and timers are still registered here.
+//   2. shutdown(): Coronet's scheduler drains. In each of its rounds all coroutines are stopped,
+//      and emit the cancellation of what they await; the ring's operations are asked to end; then
+//      what stands in Asio's queue (what was posted, and what has been cancelled) is destroyed.
+//      Operations of the ring are destroyed in the turn in which they complete, never before.
+//   3. Coroutines that are left after `patience` await what cannot be cancelled: every operation
+//      of Asio's sockets and timers is destroyed, as its reactor does when it ends.
+//   4. Nothing is in flight and no coroutine is left: the ring is closed, Asio's reactor ends, and
+//      then its scheduler, with what the last coroutines have posted.
 #pragma once
 
+#include <coronet/clock.hpp>
+#include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
 #include <coronet/net/asio/detail/hosted_ring.hpp>
 #include <coronet/net/asio/detail/requirements.hpp>
+#include <coronet/net/asio/detail/ring_timers.hpp>
+#include <coronet/work.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -54,9 +74,17 @@ public:
     ring_reactor(net::execution_context& context, const scheduler_options& options)
         : base(context),
           asio_(net::use_service<asio_detail::scheduler>(context)),
-          hosted_(options) {}
+          hosted_(options),
+          timers_(asio_) {}
 
     [[nodiscard]] scheduler& ring() noexcept { return hosted_.ring(); }
+    /// Those of Coronet's executor; add() is here. (Others are in the epoll set.)
+    [[nodiscard]] ring_timers& timers() noexcept { return timers_; }
+    void add(asio_detail::timer_queue_base& queue) {
+        timers_.add(queue);
+        init_task(); // from here on somebody waits here, or looks
+        interrupt();
+    }
 
     // ---- operations of the ring; any thread ----
 
@@ -66,9 +94,22 @@ public:
         asio_.work_started();
         hosted_.run_as_owner(op);
     }
+    /// The same in a turn of the ring, which the context's threads run from now on; one that has
+    /// been stopped refuses.
+    template <class Operation>
+    void begin_in_turn(Operation& op) {
+        asio_.work_started();
+        init_task();
+        if (ring().post(op)) return;
+        op.refuse(errc::stopped);
+        asio_.post_deferred_completion(&op);
+    }
     /// Its handler is next, without it having been begun.
     void complete_at_once(asio_detail::scheduler_operation& op, bool is_continuation) {
-        asio_.post_immediate_completion(&op, is_continuation);
+        if (phase_ == phase::ending)
+            abandon(op);
+        else
+            asio_.post_immediate_completion(&op, is_continuation);
     }
     /// Calls `function` as the ring's owner, after what this thread has begun.
     template <class Function>
@@ -85,10 +126,12 @@ public:
         }
     }
     /// The context ends: what completes is not begun again.
-    [[nodiscard]] bool ending() const noexcept { return ending_; }
+    [[nodiscard]] bool ending() const noexcept { return phase_ != phase::running; }
     /// Owner. The handler of an operation that has been begun is next.
     void completed(asio_detail::scheduler_operation& op) noexcept {
-        if (completed_)
+        if (phase_ == phase::ending)
+            abandon(op);
+        else if (completed_)
             completed_->push(&op);
         else
             asio_.post_deferred_completion(&op);
@@ -111,17 +154,19 @@ public:
     // ---- Asio's service ----
 
     void shutdown() override {
-        operation_queue abandoned; // destroys what it holds, and calls nothing
-        {
-            const collecting into{*this, abandoned}; // no thread is in run() any more
-            ending_ = true;
-            hosted_.end();
-        }
+        phase_ = phase::ending; // no thread is in run() any more
+        ring().set_end_helper(&end_of_asio_);
+        hosted_.end();
+        phase_ = phase::ended;
+        destroy_abandoned();
+        destroy_timers();
         base::shutdown();
     }
     void notify_fork(net::execution_context::fork_event event) override {
         base::notify_fork(event);
-        if (event == net::execution_context::fork_child) hosted_.begin_again_in_child();
+        if (event != net::execution_context::fork_child) return;
+        timers_.begin_again_in_child();
+        hosted_.begin_again_in_child();
     }
 
 private:
@@ -130,14 +175,16 @@ private:
         const auto owner = hosted_.own();
         const collecting into{*this, completed};
         watch_.arm(ring(), epoll());
-        hosted_.turn(deadline_of(microseconds));
+        hosted_.turn(timers_.wait_until(deadline_of(microseconds)));
+        timers_.collect(completed);
         return watch_.take_fired();
     }
     /// It was stopped, or (which is thrown) its submission thread has died. What is Asio's goes on.
     void run_without_ring(long microseconds, operation_queue& completed) {
         if (ring().failure())
             throw std::system_error(ring().failure(), "the ring of an io_context");
-        base::run(microseconds, completed);
+        base::run(microseconds_until(timers_.wait_until(deadline_of(microseconds))), completed);
+        timers_.collect(completed);
     }
     /// Asio's: below 0 is for ever.
     [[nodiscard]] static time_point deadline_of(long microseconds) {
@@ -145,7 +192,49 @@ private:
         if (microseconds == 0) return time_point::min();
         return clock::now() + std::chrono::microseconds{microseconds};
     }
+    [[nodiscard]] static long microseconds_until(time_point deadline) {
+        if (deadline == time_point::max()) return -1;
+        if (deadline == time_point::min()) return 0;
+        const auto left = std::chrono::ceil<std::chrono::microseconds>(deadline - clock::now());
+        return std::max(0L, static_cast<long>(left.count()));
+    }
     [[nodiscard]] int epoll() const noexcept { return this->*member(epoll_descriptor{}); }
+
+    // ---- the end ----
+
+    /// Operations that are not called any more. They are destroyed in the run of a turn: while
+    /// completions are read, or inside a call of its owner's, an operation cannot go.
+    void abandon(asio_detail::scheduler_operation& op) noexcept {
+        const bool is_first = abandoned_.empty();
+        abandoned_.push(&op);
+        if (is_first && !ring().in_forked_child()) ring().ready(destruction_);
+    }
+    void destroy_abandoned() noexcept {
+        operation_queue doomed; // destroys what it holds, and calls nothing
+        doomed.push(abandoned_);
+    }
+    /// In each round of the ring's end.
+    void end_what_is_asios() noexcept {
+        asio_.shutdown(); // its queue; Asio does the same once more when this is over
+        const time_point now = clock::now();
+        if (end_began_ == time_point{}) end_began_ = now;
+        if (now - end_began_ < patience) return;
+        destroy_timers();
+        base::shutdown();
+    }
+    void destroy_timers() noexcept {
+        operation_queue doomed;
+        timers_.end(doomed);
+    }
+    template <void (ring_reactor::*Member)() noexcept>
+    class calling final : public work {
+    public:
+        explicit calling(ring_reactor& here) noexcept : here_(here) {}
+        void run() noexcept override { (here_.*Member)(); }
+
+    private:
+        ring_reactor& here_;
+    };
 
     /// What completes meanwhile goes to `completed`.
     class collecting {
@@ -163,9 +252,17 @@ private:
 
     asio_detail::scheduler& asio_;
     hosted_ring hosted_;
+    ring_timers timers_;
     epoll_watch watch_;
     operation_queue* completed_ = nullptr; // the owner's
-    bool ending_ = false;
+
+    enum class phase : std::uint8_t { running, ending, ended };
+    phase phase_ = phase::running;
+    operation_queue abandoned_; // while it ends; not empty: destruction_ is on its way
+    calling<&ring_reactor::destroy_abandoned> destruction_{*this};
+    calling<&ring_reactor::end_what_is_asios> end_of_asio_{*this};
+    time_point end_began_{};
+    static constexpr std::chrono::milliseconds patience{50};
 };
 
 } // namespace coronet::asiox::detail

@@ -8,6 +8,7 @@
 // closed: nothing that was begun on it can meet another file under its number.
 #pragma once
 
+#include <coronet/detail/closed_descriptors.hpp>
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/on_ring.hpp>
 #include <coronet/net/asio/detail/open_descriptor.hpp>
@@ -377,16 +378,18 @@ private:
 
     /// The socket is no longer open.
     void end(implementation_type& socket, bool is_destroyed, error_code& error) {
-        namespace socket_ops = asio_detail::socket_ops;
-        if (socket.open->surely_idle()) {
-            socket_ops::close(socket.socket_, socket.state_, is_destroyed, error);
-        } else {
+        const auto close = [&] {
+            asio_detail::socket_ops::close(socket.socket_, socket.state_, is_destroyed, error);
+            coronet::detail::closed_descriptors::note(socket.socket_);
+        };
+        if (socket.open->surely_idle())
+            close();
+        else
             ring().as_owner([&] {
                 socket.open->cancel_all();
                 ring().submit();
-                socket_ops::close(socket.socket_, socket.state_, is_destroyed, error);
+                close();
             });
-        }
         socket.open = {};
         construct(socket);
     }

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -76,13 +77,19 @@ public:
     static constexpr bool is_single = adapter::is_single_buffer;
 
     explicit buffers_of(const Sequence& buffers) : kept_(buffers) {}
+    /// Before anything has been filled.
+    buffers_of(buffers_of&& other) noexcept : kept_(std::move(other.kept_)) {}
     // Asio's adapter points into itself, and into nothing that is moved.
     [[nodiscard]] Buffer single() const { return adapter::first(kept_); }
-    void fill(msghdr& message) {
+    [[nodiscard]] std::span<iovec> all() {
         adapter all(kept_);
-        message.msg_iovlen = all.count();
         std::copy_n(all.buffers(), all.count(), parts_.begin());
-        message.msg_iov = parts_.data();
+        return {parts_.data(), all.count()};
+    }
+    void fill(msghdr& message) {
+        const std::span<iovec> parts = all();
+        message.msg_iov = parts.data();
+        message.msg_iovlen = parts.size();
     }
 
 private:
@@ -279,6 +286,7 @@ private:
 template <class Telling>
 class poll_request final : public Telling {
 public:
+    [[nodiscard]] bool keeps_order() const noexcept { return false; }
     static constexpr std::string_view name = "poll";
     poll_request(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
 
