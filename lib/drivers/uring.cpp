@@ -113,12 +113,13 @@ public:
     }
     time_point wait_outside(time_point deadline) noexcept override {
         if (!wake_armed_ && !is_deaf()) arm_wake();
-        const bool all_left = submit_all();
+        take_over_missing();
+        if (tail_ != own().consumed()) enter(time_point::min());
         std::uint64_t count = 0; // looked at afterwards: what comes now is told anew
         [[maybe_unused]] const auto taken = ::read(outside_.get(), &count, sizeof count);
         if (own().has_completions() || own().wants_enter() || missing_.has_completions())
             return time_point::min();
-        return all_left ? deadline : std::min(deadline, now() + std::chrono::milliseconds{1});
+        return has_left() ? deadline : std::min(deadline, now() + std::chrono::milliseconds{1});
     }
 
     bool wake(driver* from) noexcept override {

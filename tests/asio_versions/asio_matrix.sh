@@ -9,6 +9,7 @@
 #          1.30-separate   the same, compiled separately, without what is deprecated in it
 #          1.22-separate   that of Debian 12, compiled separately, without TS executors
 #          boost-1.81      Boost's, from Debian 12
+#          boost-1.74      the same, too old for more than a guest
 #
 #   -B DIR   builds go here, a folder each (build/asio_versions beside the sources)
 #   -C DIR   cache of downloads (${XDG_CACHE_HOME:-~/.cache}/asio-matrix)
@@ -85,6 +86,7 @@ describe() { # VARIANT -> package, suite, boost, flags
     1.30-separate) package=libasio-dev suite=trixie flags="-DASIO_SEPARATE_COMPILATION -DASIO_NO_DEPRECATED";;
     1.22-separate) package=libasio-dev suite=bookworm flags="-DASIO_SEPARATE_COMPILATION -DASIO_NO_TS_EXECUTORS";;
     boost-1.81) package=libboost1.81-dev suite=bookworm boost=ON;;
+    boost-1.74) package=libboost1.74-dev suite=bookworm boost=ON;;
     *) die "there is no variant $1";;
   esac
 }

@@ -2,7 +2,7 @@
 """Checks that what coronet::asio cannot have is refused when compiling, with the cause as the first error.
 
 Each case is a small file that must not compile; the same file without the cause must, so that no case fails for a
-reason of its own. With an Asio that is too old there is one case: that it is.
+reason of its own. With an Asio that is too old there is one case: that it is. A guest needs exceptions only.
 
 Usage: asio_refusals.py COMPILER ASIO_INCLUDE_DIR [--boost]
 """
@@ -17,6 +17,7 @@ from sources import ROOT, report
 
 OLDEST = 102200
 LOOP = "#include <coronet/net/asio/io_context.hpp>\n#include <coronet/net/asio/tcp.hpp>\n"
+GUEST = "#include <coronet/net/asio/guest.hpp>\n"
 WITHOUT_ASIO = ROOT / "tests/install/without_asio"
 
 # Options, and what the first error must say.
@@ -75,6 +76,9 @@ def problems_of_version(compiler):
         found += must_accept(name, compiler.first_error(LOOP, options))
     for name, options, wanted in REFUSED:
         found += must_refuse(name, wanted, compiler.first_error(LOOP, options))
+        if name != "-fno-exceptions":
+            found += must_accept(f"a guest with {name}", compiler.first_error(GUEST, options))
+    found += must_refuse("a guest without exceptions", "exceptions", compiler.first_error(GUEST, ["-fno-exceptions"]))
     found += must_accept("other defaults before Asio", compiler.first_error(DEFAULT + WHOLE_ASIO))
     too_late = compiler.first_error(WHOLE_ASIO + DEFAULT)
     found += must_refuse("other defaults after Asio", "before any header of Asio's", too_late)
@@ -89,7 +93,8 @@ def main():
     wanted = parser.parse_args()
     compiler = Compiler(wanted.compiler, wanted.asio, wanted.boost)
     if version_of(wanted.asio, wanted.boost) < OLDEST:
-        return report(must_refuse("an Asio that is too old", "needs Asio 1.22", compiler.first_error(LOOP)))
+        found = must_refuse("an Asio that is too old", "needs Asio 1.22", compiler.first_error(LOOP))
+        return report(found + must_accept("a guest of an old Asio", compiler.first_error(GUEST)))
     found = problems_of_version(compiler)
     # What shows, in tests/install, that nothing but coronet::asio includes Asio.
     found += must_refuse("Asio where it is absent", "Asio is absent", compiler.first_error(LOOP, [f"-I{WITHOUT_ASIO}"]))

@@ -68,23 +68,18 @@ struct run_for_handler {
 
 template <class T>
 class task_operation {
-    template <class Token>
-    static auto initiate(Token& token, task<T>&& job)
-        -> decltype(net::async_initiate<Token, typename signature_of_task<T>::type>(
-            run_for_handler(), token, std::move(job)
-        )) {
-        return net::async_initiate<Token, typename signature_of_task<T>::type>(
-            run_for_handler(), token, std::move(job)
-        );
-    }
+    using signature = typename signature_of_task<T>::type;
 
 public:
     explicit task_operation(task<T>&& job) noexcept : job_(std::move(job)) {}
 
-    /// Whether it can be called decides how Asio's coroutines await it.
+    // The type is written out, as Asio's awaitable asks (from 1.23 on) what this gives for
+    // something that is no token.
     template <class Token>
-    auto operator()(Token&& token) && -> decltype(initiate(token, std::declval<task<T>>())) {
-        return initiate(token, std::move(job_));
+    auto operator()(Token&& token) && -> decltype(net::async_initiate<Token, signature>(
+        run_for_handler(), token, std::declval<task<T>>()
+    )) {
+        return net::async_initiate<Token, signature>(run_for_handler(), token, std::move(job_));
     }
 
 private:

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A scheduler whose turns are handlers of somebody else's io_context, by what Asio documents and
+// nothing else (but where that is left out: ASIO_NO_TS_EXECUTORS). Two waits of Asio's call for a
+// turn: one for the scheduler's descriptor, and one for its next deadline.
+//
+//   fresh    → watching  the first handler, in the first thread that runs the context
+//   watching → ended     the guest is destroyed, or the context; or the scheduler was stopped
+//   fresh    → ended     the same, before that; or any, in a forked child: it is the parent's
+//
+// Who has the lock owns the scheduler. Asio counts its waits as work, and would not let run()
+// return while one is under way. While nothing of Coronet's is, the wait for the descriptor is
+// taken out of that count; it is counted again before its handler returns, as Asio does it then.
+#pragma once
+
+#include <coronet/clock.hpp>
+#include <coronet/detail/assert.hpp>
+#include <coronet/net/asio/config.hpp>
+#include <coronet/options.hpp>
+#include <coronet/scheduler.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+
+#if defined(CORONET_ASIO_USE_BOOST)
+#include <boost/asio/detail/scheduler.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/query.hpp>
+#include <boost/asio/steady_timer.hpp>
+#else
+#include <asio/detail/scheduler.hpp>
+#include <asio/execution/context.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <asio/query.hpp>
+#include <asio/steady_timer.hpp>
+#endif
+
+namespace coronet::asiox::detail {
+
+#if !defined(ASIO_NO_TS_EXECUTORS) && !defined(BOOST_ASIO_NO_TS_EXECUTORS)
+using work_count = net::io_context::executor_type;
+#else
+/// Asio says no more in public what its executors have told.
+class work_count {
+public:
+    explicit work_count(const net::io_context::executor_type& of)
+        : loop_(net::use_service<net::detail::scheduler>(net::query(of, net::execution::context))) {
+    }
+    void on_work_started() const noexcept { loop_.work_started(); }
+    void on_work_finished() const noexcept { loop_.work_finished(); }
+
+private:
+    net::detail::scheduler& loop_;
+};
+#endif
+
+class guest_loop;
+
+/// Ends the guests of a context before anything that they use there.
+class guest_service final : public net::execution_context::service {
+public:
+    using key_type = guest_service;
+    static inline net::execution_context::id id;
+
+    explicit guest_service(net::execution_context& owner)
+        : net::execution_context::service(owner) {}
+    void add(guest_loop& guest) {
+        const std::scoped_lock lock{mutex_};
+        guests_.push_back(&guest);
+    }
+    void remove(guest_loop& guest) noexcept {
+        const std::scoped_lock lock{mutex_};
+        guests_.erase(std::remove(guests_.begin(), guests_.end(), &guest), guests_.end());
+    }
+
+private:
+    void shutdown() override;
+    void notify_fork(net::execution_context::fork_event event) override;
+
+    std::mutex mutex_;
+    std::vector<guest_loop*> guests_;
+};
+
+class guest_loop : public std::enable_shared_from_this<guest_loop> {
+public:
+    /// Throws std::system_error.
+    guest_loop(net::io_context& host, const scheduler_options& options)
+        : ring_(options),
+          host_(host.get_executor()),
+          counted_(host_),
+          watched_(std::in_place, host),
+          alarm_(std::in_place, host),
+          service_(net::use_service<guest_service>(static_cast<net::execution_context&>(host))) {}
+    guest_loop(const guest_loop&) = delete;
+    guest_loop& operator=(const guest_loop&) = delete;
+
+    [[nodiscard]] scheduler& ring() noexcept { return ring_; }
+
+    void begin() {
+        service_.add(*this);
+        turn_soon();
+    }
+    /// The guest is gone.
+    void leave() {
+        if (!ring_.in_forked_child()) end();
+        if (!host_ended_) service_.remove(*this);
+    }
+    /// In a forked child: the guest is the parent's.
+    void stay_behind() {
+        ended_ = true;
+        end_waits();
+    }
+    /// The context is.
+    void leave_host() {
+        host_ended_ = true;
+        if (!ring_.in_forked_child()) end();
+    }
+
+private:
+    // ---- what calls for a turn; the lock is taken ----
+
+    void turn_soon() {
+        if (std::exchange(turns_soon_, true)) return;
+        net::post(host_, [self = shared_from_this()] {
+            const std::scoped_lock owner{self->owner_};
+            self->turns_soon_ = false;
+            self->turn();
+        });
+    }
+    /// Pending until something is told.
+    void watch() {
+        if (std::exchange(watching_, true)) return;
+        watched_->async_wait(
+            net::posix::stream_descriptor::wait_read,
+            [self = shared_from_this()](const error_code& error) {
+                const std::scoped_lock owner{self->owner_};
+                self->count_watch(true);
+                self->watching_ = false;
+                if (!error) self->turn();
+            }
+        );
+    }
+    void wake_at(time_point deadline) {
+        if (std::exchange(alarm_at_, deadline) == deadline) return;
+        if (deadline == time_point::max()) {
+            alarm_->cancel();
+            return;
+        }
+        alarm_->expires_at(deadline);
+        alarm_->async_wait([self = shared_from_this()](const error_code& error) {
+            const std::scoped_lock owner{self->owner_};
+            if (error) return; // there is another deadline, or none
+            self->alarm_at_ = time_point::max();
+            self->turn();
+        });
+    }
+
+    // ---- a turn ----
+
+    void turn() {
+        if (ended_ || ring_.in_forked_child()) return; // of a ring that is the parent's
+        ring_.run_once(time_point::min());
+        if (ring_.stop_requested()) {
+            end_ring();
+            if (ring_.failure()) throw std::system_error(ring_.failure(), "the ring of a guest");
+            return;
+        }
+        if (!watched_->is_open()) open();
+        const time_point until = ring_.begin_outer_wait();
+        const bool busy = ring_.outstanding_work() > 0;
+        watch();
+        count_watch(busy);
+        wake_at(busy && until != time_point::min() ? until : time_point::max());
+        if (until == time_point::min()) turn_soon();
+    }
+    /// The scheduler's descriptor stays the scheduler's.
+    void open() {
+        const int fd = ::fcntl(ring_.wait_descriptor().value(), F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) throw std::system_error(errno, std::generic_category(), "fcntl");
+        watched_->assign(fd);
+    }
+
+    /// Whether the wait for the descriptor keeps run() from returning. Never more than one of it.
+    void count_watch(bool wanted) {
+        if (std::exchange(watch_counts_, wanted) == wanted) return;
+        if (wanted)
+            counted_.on_work_started();
+        else
+            counted_.on_work_finished();
+    }
+
+    // ---- the end ----
+
+    void end() {
+        CORONET_ASSERT(scheduler::current() != &ring_); // not by one of its own tasks
+        const std::scoped_lock owner{owner_};
+        if (!ended_) end_ring();
+    }
+    /// Everything of Coronet's ends, then the two waits of Asio's.
+    void end_ring() {
+        ended_ = true;
+        ring_.shutdown();
+        end_waits();
+    }
+    void end_waits() {
+        if (watching_) count_watch(true);
+        watched_.reset();
+        alarm_.reset();
+    }
+
+    scheduler ring_;
+    net::io_context::executor_type host_;
+    work_count counted_;
+    std::mutex owner_;
+    // Made before the service below: their services end after it.
+    std::optional<net::posix::stream_descriptor> watched_;
+    std::optional<net::steady_timer> alarm_;
+    guest_service& service_;
+    time_point alarm_at_ = time_point::max();
+    bool turns_soon_ = false;
+    bool watching_ = false;
+    bool watch_counts_ = true;
+    bool ended_ = false;
+    bool host_ended_ = false; // then neither the executor nor the service is used
+};
+
+inline void guest_service::shutdown() {
+    for (guest_loop* each : guests_)
+        each->leave_host();
+}
+inline void guest_service::notify_fork(net::execution_context::fork_event event) {
+    if (event != net::execution_context::fork_child) return;
+    for (guest_loop* each : guests_)
+        each->stay_behind();
+}
+
+} // namespace coronet::asiox::detail
