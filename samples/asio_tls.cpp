@@ -35,8 +35,7 @@ using coronet::asiox::tcp;
 using tls_stream = asio::ssl::stream<tcp::socket>;
 using namespace asio::experimental::awaitable_operators;
 
-asio::awaitable<void> echo(tcp::socket socket, asio::ssl::context& tls) try {
-    tls_stream peer{std::move(socket), tls};
+asio::awaitable<void> echo(tls_stream peer) try {
     co_await peer.async_handshake(tls_stream::server, use_awaitable);
     std::array<char, 16384> buffer;
     asio::error_code end;
@@ -51,10 +50,12 @@ asio::awaitable<void> echo(tcp::socket socket, asio::ssl::context& tls) try {
     std::fprintf(stderr, "asio_tls: a connection ended: %s\n", error.what());
 }
 
-asio::awaitable<void> serve(tcp::acceptor listening, asio::ssl::context& tls) {
+/// `tls` is main()'s.
+asio::awaitable<void> serve(tcp::acceptor listening, asio::ssl::context* tls) {
     for (;;) {
         auto peer = co_await listening.async_accept(use_awaitable);
-        asio::co_spawn(listening.get_executor(), echo(std::move(peer), tls), asio::detached);
+        tls_stream stream{std::move(peer), *tls};
+        asio::co_spawn(listening.get_executor(), echo(std::move(stream)), asio::detached);
     }
 }
 
@@ -107,7 +108,7 @@ int main(int argc, char** argv) try {
         tcp::acceptor listening{executor, local};
         std::printf("listening on 127.0.0.1:%d\n", listening.local_endpoint().port());
         std::fflush(stdout);
-        asio::co_spawn(executor, serve(std::move(listening), tls), rethrow);
+        asio::co_spawn(executor, serve(std::move(listening), &tls), rethrow);
     } else {
         tls.load_verify_file(trust);
         tls.set_verify_mode(asio::ssl::verify_peer);

@@ -138,7 +138,8 @@ task<void> for_a_native_timer_without_cancellation(net::io_context* context, end
 }
 net::awaitable<void> asios_coroutine(ends* seen) {
     const alive frame(*seen);
-    net::steady_timer timer(co_await net::this_coro::executor, 1h);
+    const auto here = co_await net::this_coro::executor;
+    net::steady_timer timer(here, 1h);
     co_await timer.async_wait(net::use_awaitable);
 }
 task<void> for_asios_coroutine(net::io_context* context, ends* seen) {

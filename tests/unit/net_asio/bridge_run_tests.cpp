@@ -96,8 +96,7 @@ net::awaitable<std::string> all_ways() {
     auto later = async_run(here, slow_number(3), deferred);
     auto third = co_await std::move(later)(use_awaitable);
     std::string all = std::to_string(*first) + std::to_string(*second) + std::to_string(*third);
-#if CORONET_ASIO_VERSION >= 102700
-    // Before, Asio's own code for an exception and a value does not compile.
+#if CORONET_ASIO_VERSION >= 103000
     auto fourth = co_await as_operation(slow_number(4));
     all += std::to_string(*fourth);
 #else
@@ -141,10 +140,10 @@ task<void> reads_from(const pipe_pair* pipe, std::error_code* ended) {
 }
 
 net::awaitable<std::size_t> reads_or_waits(const pipe_pair* pipe, std::error_code* ended) {
-    net::steady_timer timer(co_await net::this_coro::executor, 5ms);
-    const auto first = co_await (
-        as_operation(reads_from(pipe, ended))(use_awaitable) || timer.async_wait(use_awaitable)
-    );
+    const auto here = co_await net::this_coro::executor;
+    net::steady_timer timer(here, 5ms);
+    auto read = as_operation(reads_from(pipe, ended))(use_awaitable);
+    const auto first = co_await (std::move(read) || timer.async_wait(use_awaitable));
     co_return first.index();
 }
 
@@ -163,10 +162,10 @@ TEST(asio_async_run, AD3_losing_against_another_operation_cancels_what_it_has_on
 }
 
 net::awaitable<int> both() {
-    const auto [one, other] = co_await (
-        as_operation(slow_number(1))(use_awaitable) && as_operation(slow_number(2))(use_awaitable)
-    );
-    co_return *one + *other;
+    auto one = as_operation(slow_number(1))(use_awaitable);
+    auto other = as_operation(slow_number(2))(use_awaitable);
+    const auto numbers = co_await (std::move(one) && std::move(other));
+    co_return *std::get<0>(numbers) + *std::get<1>(numbers);
 }
 
 TEST(asio_async_run, AD3_tasks_can_be_awaited_together) {

@@ -4,6 +4,7 @@
 // call.
 #include "lib/kernel_filter.hpp"
 #include "native_pair.hpp"
+#include "support/child_process.hpp"
 #include "thread_facts.hpp"
 #include "tokens.hpp"
 #include "which_asio.hpp"
@@ -238,6 +239,28 @@ TEST(asio_timer, AN10_a_timer_of_asio_beside_it_is_its_own) {
     timer.async_wait(note(told));
     EXPECT_EQ(context.run(), 2u);
     EXPECT_EQ(told, (counts{0, 0}));
+}
+
+// ---- AN12: forks ----
+
+TEST(asio_timer, AN12_a_timer_expires_in_both_processes) {
+    io_context context;
+    counts told;
+    steady_timer timer{context.get_executor(), 20ms};
+    timer.async_wait(note(told));
+    context.poll();
+    context.notify_fork(net::io_context::fork_prepare);
+    const int child = coronet::test::in_a_child([&] {
+        context.notify_fork(net::io_context::fork_child);
+        steady_timer own{context.get_executor(), 1ms};
+        own.async_wait(note(told));
+        context.run_for(10s);
+        return told == counts{0, 0} ? 0 : 1;
+    });
+    context.notify_fork(net::io_context::fork_parent);
+    EXPECT_EQ(child, 0);
+    context.run();
+    EXPECT_EQ(told, counts{0});
 }
 
 // ---- AN2: slots ----

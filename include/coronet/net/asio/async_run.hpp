@@ -68,18 +68,23 @@ struct run_for_handler {
 
 template <class T>
 class task_operation {
-    using signature = typename signature_of_task<T>::type;
+    template <class Token>
+    static auto initiate(Token& token, task<T>&& job)
+        -> decltype(net::async_initiate<Token, typename signature_of_task<T>::type>(
+            run_for_handler(), token, std::move(job)
+        )) {
+        return net::async_initiate<Token, typename signature_of_task<T>::type>(
+            run_for_handler(), token, std::move(job)
+        );
+    }
 
 public:
     explicit task_operation(task<T>&& job) noexcept : job_(std::move(job)) {}
 
-    // The type is written out, as Asio's awaitable asks (from 1.23 on) what this gives for
-    // something that is no token.
+    /// Whether it can be called decides how Asio's coroutines await it.
     template <class Token>
-    auto operator()(Token&& token) && -> decltype(net::async_initiate<Token, signature>(
-        run_for_handler(), token, std::declval<task<T>>()
-    )) {
-        return net::async_initiate<Token, signature>(run_for_handler(), token, std::move(job_));
+    auto operator()(Token&& token) && -> decltype(initiate(token, std::declval<task<T>>())) {
+        return initiate(token, std::move(job_));
     }
 
 private:
@@ -124,7 +129,7 @@ requires(!std::is_lvalue_reference_v<A> && std::is_convertible_v<Context&, net::
 
 /// async_run() without an executor: the job runs in the context of its handler's associated
 /// executor. What it gives is called with a completion token, once; in an asio::awaitable of Asio
-/// 1.24 or later it can be awaited as it is.
+/// 1.30 or later it can be awaited as it is.
 template <class A>
 requires(!std::is_lvalue_reference_v<A>) [[nodiscard]] auto as_operation(A&& job) {
     return detail::task_operation<detail::run_value<A>>(coronet::detail::as_task(std::move(job)));

@@ -128,10 +128,15 @@ private:
 
 using executor = basic_executor<net::io_context::executor_type>;
 
+namespace detail {
+template <class Inner>
+void takes_native(const basic_executor<Inner>&);
+} // namespace detail
+
 /// Coronet's executor, or one made of it: that of as_default_on.
 template <class Executor>
 concept native_executor = requires(const Executor& given) {
-    []<class Inner>(const basic_executor<Inner>&) {}(given);
+    detail::takes_native(given);
 };
 
 } // namespace coronet::asiox
