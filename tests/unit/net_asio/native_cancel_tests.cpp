@@ -6,6 +6,8 @@
 #include "support/rounds.hpp"
 #include "which_asio.hpp"
 
+#include <coronet/coro/task.hpp>
+#include <coronet/net/asio/async_run.hpp>
 #include <coronet/net/asio/io_context.hpp>
 #include <coronet/net/asio/tcp.hpp>
 
@@ -13,6 +15,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -95,6 +99,51 @@ TEST(asio_native_cancel, AN2_a_slot_that_fires_too_late_does_nothing_to_the_next
         if (!next.error || *next.error) ++aborted;
     }
     EXPECT_EQ(aborted, 0);
+}
+
+/// Cancels all reads of a context that is not its own.
+task<void> cancels(std::array<net::cancellation_signal, 200>* signals, std::barrier<>* begin) {
+    begin->arrive_and_wait(); // each has its ring now
+    for (net::cancellation_signal& each : *signals)
+        each.emit(net::cancellation_type::total);
+    co_return;
+}
+
+/// One of two contexts, each run by a thread, whose tasks cancel what is the other's.
+struct mutual_canceller {
+    io_context context;
+    test::native_pair pair{context};
+    std::array<net::cancellation_signal, 200> signals;
+    std::atomic<std::size_t> aborted = 0;
+    char byte{};
+
+    void read() {
+        for (net::cancellation_signal& each : signals)
+            pair.one.async_read_some(
+                buffer(&byte, 1), net::bind_cancellation_slot(
+                                      each.slot(),
+                                      [this](error_code error, std::size_t) {
+                                          if (error == net::error::operation_aborted) ++aborted;
+                                      }
+                                  )
+            );
+    }
+};
+
+TEST(asio_native_cancel, AN2_tasks_of_two_contexts_cancel_each_others_operations) {
+    mutual_canceller one;
+    mutual_canceller other;
+    std::barrier begin{2};
+    one.read();
+    other.read();
+    async_run(one.context, cancels(&other.signals, &begin), net::detached);
+    async_run(other.context, cancels(&one.signals, &begin), net::detached);
+    {
+        const std::jthread thread{[&] { one.context.run_for(10s); }};
+        other.context.run_for(10s);
+    }
+    EXPECT_EQ(one.aborted, one.signals.size());
+    EXPECT_EQ(other.aborted, other.signals.size());
 }
 
 TEST(asio_native_cancel, AN3_cancel_ends_all_that_is_pending) {

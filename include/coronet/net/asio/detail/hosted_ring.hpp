@@ -21,6 +21,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 namespace coronet::asiox::detail {
 
@@ -52,6 +53,14 @@ public:
         function();
     }
 
+    /// Calls `function` as the owner, in its turn among the requests of this thread; at once if
+    /// nobody else is the owner. Waits for nobody, so that two rings' owners may ask each other.
+    /// Any thread. Throws std::bad_alloc.
+    template <class Function>
+    void soon_as_owner(Function function) {
+        run_as_owner(*new request<Function>(std::move(function)));
+    }
+
     /// Cancels what is in flight and waits for it, then closes the ring; in a forked child, forgets
     /// it. What is started from now on ends as cancelled.
     void end();
@@ -60,6 +69,20 @@ public:
     void begin_again_in_child();
 
 private:
+    /// Frees itself.
+    template <class Function>
+    class request final : public work {
+    public:
+        explicit request(Function&& function) : function_(std::move(function)) {}
+
+    private:
+        void run() noexcept override {
+            const std::unique_ptr<request> ended{this};
+            function_();
+        }
+        Function function_;
+    };
+
     [[nodiscard]] bool needs_no_lock() const noexcept {
         return scheduler::current() == scheduler_.get() || scheduler_->in_forked_child();
     }

@@ -114,7 +114,8 @@ public:
     }
     error_code cancel(implementation_type& file, error_code& error) {
         if (!is_open(file)) return error = net::error::bad_descriptor;
-        end_all(file, [] {});
+        if (!file.open->surely_idle())
+            ring().soon_as_owner([open = file.open] { open->cancel_all(); });
         return error = error_code();
     }
 

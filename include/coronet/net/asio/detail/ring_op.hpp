@@ -192,7 +192,7 @@ public:
     void operator()(net::cancellation_type_t asked) const {
         using kind = net::cancellation_type;
         if (!!(asked & (kind::terminal | kind::partial | kind::total)))
-            reactor_.as_owner([descriptor = descriptor_, number = number_] {
+            reactor_.soon_as_owner([descriptor = descriptor_, number = number_] {
                 descriptor->cancel(number);
             });
     }

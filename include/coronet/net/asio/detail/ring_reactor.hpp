@@ -116,6 +116,11 @@ public:
     void as_owner(Function&& function) {
         hosted_.as_owner(std::forward<Function>(function));
     }
+    /// The same, without waiting to become the owner. Throws std::bad_alloc.
+    template <class Function>
+    void soon_as_owner(Function function) {
+        hosted_.soon_as_owner(std::move(function));
+    }
     /// Owner. What has been begun, or asked to end, is the kernel's from here on.
     void submit() noexcept {
         try {

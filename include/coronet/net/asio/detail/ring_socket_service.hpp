@@ -178,7 +178,9 @@ public:
         return error;
     }
     native_handle_type release(implementation_type& socket, error_code& error) {
-        if (cancel(socket, error)) return asio_detail::invalid_socket;
+        error = is_open(socket) ? error_code() : net::error::bad_descriptor;
+        if (error) return asio_detail::invalid_socket;
+        end_all(socket, [] {});
         const native_handle_type released = socket.socket_;
         socket.open = {};
         construct(socket);
@@ -187,10 +189,7 @@ public:
     error_code cancel(implementation_type& socket, error_code& error) {
         if (!is_open(socket)) return error = net::error::bad_descriptor;
         if (!socket.open->surely_idle())
-            ring().as_owner([this, &socket] {
-                socket.open->cancel_all();
-                ring().submit();
-            });
+            ring().soon_as_owner([open = socket.open] { open->cancel_all(); });
         return error = error_code();
     }
 
@@ -378,20 +377,23 @@ private:
 
     /// The socket is no longer open.
     void end(implementation_type& socket, bool is_destroyed, error_code& error) {
-        const auto close = [&] {
+        end_all(socket, [&] {
             asio_detail::socket_ops::close(socket.socket_, socket.state_, is_destroyed, error);
             coronet::detail::closed_descriptors::note(socket.socket_);
-        };
-        if (socket.open->surely_idle())
-            close();
-        else
-            ring().as_owner([&] {
-                socket.open->cancel_all();
-                ring().submit();
-                close();
-            });
+        });
         socket.open = {};
         construct(socket);
+    }
+
+    /// Asks all that is in flight to end, which is the kernel's from then on, before `next`.
+    template <class Function>
+    void end_all(implementation_type& socket, Function&& next) {
+        if (socket.open->surely_idle()) return next();
+        ring().as_owner([&] {
+            socket.open->cancel_all();
+            ring().submit();
+            next();
+        });
     }
 
     plain plain_;
