@@ -56,14 +56,7 @@ void hosted_ring::see_to_requests() noexcept {
 }
 
 void hosted_ring::run_as_owner(work& item) noexcept {
-    {
-        std::unique_lock<std::mutex> owner{locks_->owner, std::defer_lock};
-        if (needs_no_lock() || owner.try_lock()) {
-            see_to_requests();
-            item.run();
-            return;
-        }
-    }
+    if (try_as_owner([&item] { item.run(); })) return;
     {
         const std::scoped_lock lock{locks_->requests};
         requests_.push(item);

@@ -39,9 +39,10 @@ protected:
         const time_point end = clock::now() + limit;
         const time_point until = std::min(ring.begin_outer_wait(), end);
         pollfd source{ring.wait_descriptor().value(), POLLIN, 0};
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
-        if (until != time_point::min())
+        if (until != time_point::min()) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
             ::poll(&source, 1, static_cast<int>(std::max(left, 0ms).count()));
+        }
         ring.run_once(time_point::min());
         return clock::now() < end;
     }

@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -144,6 +145,54 @@ TEST(asio_native_cancel, AN2_tasks_of_two_contexts_cancel_each_others_operations
     }
     EXPECT_EQ(one.aborted, one.signals.size());
     EXPECT_EQ(other.aborted, other.signals.size());
+}
+
+TEST(asio_native_cancel, AN3_what_was_cancelled_takes_nothing_from_a_blocking_read) {
+    io_context context;
+    test::native_pair pair{context};
+    std::array<char, 8> bytes{};
+    outcome cancelled;
+    pair.one.async_read_some(buffer(bytes), note(cancelled));
+    context.poll();
+    pair.one.cancel();
+    pair.other.write_some(buffer("x", 1));
+    EXPECT_EQ(pair.one.read_some(buffer(bytes)), 1u);
+    test::run_to_the_end(context);
+    EXPECT_EQ(cancelled.error, net::error::operation_aborted);
+}
+
+/// Takes the lock in a turn of the ring.
+task<void> locks(std::timed_mutex* mutex, std::atomic<bool>* waits, bool* locked) {
+    *waits = true;
+    *locked = mutex->try_lock_for(10s);
+    if (*locked) mutex->unlock();
+    co_return;
+}
+
+TEST(asio_native_cancel, AN3_closing_does_not_wait_for_what_runs_in_the_ring) {
+    io_context context;
+    test::native_pair pair{context};
+    std::array<char, 8> bytes{};
+    outcome ended;
+    pair.one.async_read_some(buffer(bytes), note(ended));
+    context.poll();
+    std::timed_mutex mutex;
+    std::atomic<bool> waits = false;
+    bool locked = false;
+    mutex.lock();
+    async_run(context, locks(&mutex, &waits, &locked), net::detached);
+    std::jthread thread{[&] { context.run_for(10s); }};
+    while (!waits)
+        std::this_thread::yield();
+    pair.one.shutdown(net::socket_base::shutdown_send);
+    pair.one.cancel();
+    pair.one.close();
+    mutex.unlock();
+    thread.join();
+    EXPECT_TRUE(locked);
+    ASSERT_TRUE(ended.error.has_value());
+    EXPECT_EQ(pair.other.read_some(buffer(bytes), *ended.error), 0u);
+    EXPECT_EQ(*ended.error, net::error::eof);
 }
 
 TEST(asio_native_cancel, AN3_cancel_ends_all_that_is_pending) {

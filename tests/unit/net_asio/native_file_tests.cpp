@@ -90,6 +90,20 @@ TEST(asio_file, AN5_the_end_is_told_again_and_nothing_ends_at_once) {
     EXPECT_EQ(told, (std::vector<error_code>{{}, net::error::eof, net::error::eof}));
 }
 
+TEST(asio_file, a_position_that_no_file_has_is_refused) {
+    const scratch where;
+    io_context context;
+    random_access_file file{context, where.path(), random_access_file::read_write};
+    std::vector<error_code> told;
+    for (const std::uint64_t at : {UINT64_MAX, UINT64_MAX / 2 + 1})
+        file.async_write_some_at(at, buffer("x", 1), [&told](error_code error, std::size_t) {
+            told.push_back(error);
+        });
+    test::run_to_the_end(context);
+    EXPECT_EQ(told, (std::vector<error_code>(2, net::error::invalid_argument)));
+    EXPECT_EQ(file.size(), 0u);
+}
+
 TEST(asio_file, AN6_asio_reads_and_writes_where_it_is_told) {
     const scratch where;
     io_context context;

@@ -88,6 +88,9 @@ TEST(asio_by_default, AE2_an_executor_that_is_hidden_is_found_and_a_strand_is_no
     const net::any_io_executor plain = context.get_executor();
     const net::any_io_executor native = asiox::executor{context.get_executor()};
     EXPECT_EQ(asiox::executor{plain}, asiox::executor{native});
+    const net::any_io_executor tracked =
+        net::prefer(plain, net::execution::outstanding_work.tracked);
+    EXPECT_EQ(asiox::executor{tracked}, asiox::executor{native});
     const net::any_io_executor strand = net::make_strand(context);
     EXPECT_THROW(tcp::socket{strand}, net::execution::bad_executor);
 }

@@ -18,12 +18,14 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/require.hpp>
 #else
 #include <asio/any_io_executor.hpp>
 #include <asio/execution.hpp>
 #include <asio/io_context.hpp>
+#include <asio/prefer.hpp>
 #include <asio/query.hpp>
 #include <asio/require.hpp>
 #endif
@@ -111,7 +113,8 @@ public:
 #endif
 
 private:
-    [[nodiscard]] static const Inner& found_in(const net::any_io_executor& hidden) {
+    [[nodiscard]] static Inner found_in(const net::any_io_executor& given) {
+        const auto hidden = net::prefer(given, net::execution::outstanding_work.untracked);
         // target() of some versions of Asio's does not look.
         const std::type_info& kind = hidden.target_type();
         if (kind == typeid(Inner)) return *hidden.target<Inner>();

@@ -7,8 +7,10 @@
 
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/basic_file.hpp>
+#include <coronet/net/asio/detail/prepare.hpp>
 #include <coronet/net/asio/executor.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -91,6 +93,10 @@ private:
         [[nodiscard]] executor_type get_executor() const noexcept { return file_->get_executor(); }
 
     protected:
+        /// None that a file has is told as such; never the one that means the file's own.
+        [[nodiscard]] static std::uint64_t position(std::uint64_t at) noexcept {
+            return std::min(at, detail::own_position - 1);
+        }
         basic_random_access_file* file_;
     };
     struct initiate_read : initiation {
@@ -100,7 +106,8 @@ private:
             std::decay_t<Handler> kept(std::forward<Handler>(handler));
             auto& object = this->file_->impl_;
             object.get_service().async_read_some_at(
-                object.get_implementation(), at, buffers, kept, object.get_executor()
+                object.get_implementation(), this->position(at), buffers, kept,
+                object.get_executor()
             );
         }
     };
@@ -111,7 +118,8 @@ private:
             std::decay_t<Handler> kept(std::forward<Handler>(handler));
             auto& object = this->file_->impl_;
             object.get_service().async_write_some_at(
-                object.get_implementation(), at, buffers, kept, object.get_executor()
+                object.get_implementation(), this->position(at), buffers, kept,
+                object.get_executor()
             );
         }
     };

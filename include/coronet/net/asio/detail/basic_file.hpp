@@ -8,6 +8,7 @@
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/native_descriptors.hpp>
 #include <coronet/net/asio/executor.hpp>
+#include <coronet/unique_fd.hpp>
 
 #include <cerrno>
 #include <concepts>
@@ -118,10 +119,10 @@ public:
         error = net::error::already_open;
         if (is_open()) return;
         const int wanted = static_cast<int>(how) | O_CLOEXEC;
-        const int made = asio_detail::descriptor_ops::open(path.c_str(), wanted, 0777, error);
-        if (made < 0) return;
-        assign(made, error); // what is not open takes it
-        static_cast<void>(::posix_fadvise(made, 0, 0, Advice));
+        unique_fd made{asio_detail::descriptor_ops::open(path.c_str(), wanted, 0777, error)};
+        if (!made) return;
+        assign(made.get(), error); // what is not open takes it
+        static_cast<void>(::posix_fadvise(made.release(), 0, 0, Advice));
     }
 
     std::uint64_t size() const {

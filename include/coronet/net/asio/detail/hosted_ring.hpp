@@ -21,6 +21,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace coronet::asiox::detail {
@@ -53,12 +54,24 @@ public:
         function();
     }
 
+    /// Calls `function` as the owner, if nobody else is one. Whether it did. Any thread.
+    template <class Function>
+    bool try_as_owner(Function&& function) {
+        std::unique_lock<std::mutex> owner{locks_->owner, std::defer_lock};
+        if (!needs_no_lock() && !owner.try_lock()) return false;
+        see_to_requests();
+        function();
+        return true;
+    }
     /// Calls `function` as the owner, in its turn among the requests of this thread; at once if
-    /// nobody else is the owner. Waits for nobody, so that two rings' owners may ask each other.
-    /// Any thread. Throws std::bad_alloc.
+    /// nobody else is the owner. Waits for nobody (unless memory is short): what the owner runs
+    /// may wait for this thread. Any thread.
     template <class Function>
     void soon_as_owner(Function function) {
-        run_as_owner(*new request<Function>(std::move(function)));
+        if (auto* made = new (std::nothrow) request<Function>(function))
+            run_as_owner(*made);
+        else
+            as_owner(std::move(function));
     }
 
     /// Cancels what is in flight and waits for it, then closes the ring; in a forked child, forgets
@@ -73,7 +86,7 @@ private:
     template <class Function>
     class request final : public work {
     public:
-        explicit request(Function&& function) : function_(std::move(function)) {}
+        explicit request(const Function& function) : function_(function) {}
 
     private:
         void run() noexcept override {

@@ -4,6 +4,7 @@
 // would make Asio's own loop.
 #pragma once
 
+#include <coronet/net/asio/detail/open_descriptor.hpp>
 #include <coronet/net/asio/detail/ring_reactor.hpp>
 #include <coronet/net/asio/io_context.hpp>
 
@@ -24,6 +25,27 @@ protected:
     /// As reactor_under().
     explicit on_ring(net::execution_context& context) : reactor_(reactor_under(context)) {}
     [[nodiscard]] ring_reactor& ring() const noexcept { return reactor_; }
+
+    /// Asks all that is in flight on `open` to end, hands that to the kernel, and then calls
+    /// `after`: after(true) at once, or after(false) soon if another thread owns the ring.
+    template <class Function>
+    void end_all(const open_descriptor::reference& open, const Function& after) {
+        if (open->surely_idle()) return after(true);
+        const auto end = [open, &ring = reactor_] {
+            open->cancel_all();
+            ring.submit();
+        };
+        if (!reactor_.try_as_owner([&] { end(), after(true); }))
+            reactor_.soon_as_owner([end, after] { end(), after(false); });
+    }
+    /// The same, having waited to become the owner.
+    void end_all_now(const open_descriptor::reference& open) {
+        if (open->surely_idle()) return;
+        reactor_.as_owner([&] {
+            open->cancel_all();
+            reactor_.submit();
+        });
+    }
 
 private:
     ring_reactor& reactor_;

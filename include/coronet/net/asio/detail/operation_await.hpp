@@ -59,7 +59,7 @@ protected:
         return arguments_;
     }
 
-    /// Why it was not initiated. The handler is gone by then.
+    /// Why it was not initiated (the handler is gone by then), or what copying its result threw.
     void failed(std::exception_ptr why) noexcept { thrown_ = std::move(why); }
 
 private:
@@ -67,7 +67,12 @@ private:
 
     template <class... A>
     void called(A&&... arguments) {
-        arguments_.emplace(std::forward<A>(arguments)...);
+        try {
+            arguments_.emplace(std::forward<A>(arguments)...);
+        } catch (...) {
+            arguments_.reset();
+            failed(std::current_exception());
+        }
         answered();
     }
 

@@ -95,16 +95,18 @@ public:
     error_code close(implementation_type& file, error_code& error) {
         error = error_code();
         if (!is_open(file)) return error;
-        end_all(file, [&] {
-            asio_detail::descriptor_ops::close(file.descriptor, file.state, error);
-            coronet::detail::closed_descriptors::note(file.descriptor);
+        end_all(file.open, [native = file.descriptor, state = file.state, &error](bool is_now) {
+            auto before = state;
+            error_code ignored;
+            asio_detail::descriptor_ops::close(native, before, is_now ? error : ignored);
+            coronet::detail::closed_descriptors::note(native);
         });
         construct(file); // whatever close(2) said
         return error;
     }
     int release(implementation_type& file) {
         const int released = file.descriptor;
-        if (is_open(file)) end_all(file, [] {});
+        if (is_open(file)) end_all_now(file.open);
         construct(file);
         return released;
     }
@@ -114,8 +116,7 @@ public:
     }
     error_code cancel(implementation_type& file, error_code& error) {
         if (!is_open(file)) return error = net::error::bad_descriptor;
-        if (!file.open->surely_idle())
-            ring().soon_as_owner([open = file.open] { open->cancel_all(); });
+        end_all(file.open, [](bool) {});
         return error = error_code();
     }
 
@@ -259,17 +260,6 @@ private:
             ring(), file.open, std::move(request), handler, executor, at_once || !is_open(file),
             refusal
         );
-    }
-
-    /// Asks all that is in flight to end, which is the kernel's from then on, before `next`.
-    template <class Function>
-    void end_all(implementation_type& file, Function&& next) {
-        if (file.open->surely_idle()) return next();
-        ring().as_owner([&] {
-            file.open->cancel_all();
-            ring().submit();
-            next();
-        });
     }
 };
 

@@ -116,7 +116,12 @@ public:
     void as_owner(Function&& function) {
         hosted_.as_owner(std::forward<Function>(function));
     }
-    /// The same, without waiting to become the owner. Throws std::bad_alloc.
+    /// The same, if that needs no waiting to become the owner. Whether it did.
+    template <class Function>
+    bool try_as_owner(Function&& function) {
+        return hosted_.try_as_owner(std::forward<Function>(function));
+    }
+    /// The same, at once or soon.
     template <class Function>
     void soon_as_owner(Function function) {
         hosted_.soon_as_owner(std::move(function));

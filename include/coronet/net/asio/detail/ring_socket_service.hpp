@@ -95,9 +95,17 @@ public:
     }
     error_code
     shutdown(implementation_type& socket, net::socket_base::shutdown_type what, error_code& error) {
-        if (is_open(socket) && !socket.open->surely_idle()) // what was begun before comes before
-            ring().as_owner([this] { ring().submit(); });
-        return plain_.shutdown(socket, what, error);
+        if (!is_open(socket) || socket.open->surely_idle())
+            return plain_.shutdown(socket, what, error);
+        // What was begun before comes before.
+        const auto shut = [&ring = ring(), native = socket.socket_, what](error_code& told) {
+            ring.submit();
+            asio_detail::socket_ops::shutdown(native, what, told);
+        };
+        error = error_code();
+        if (!ring().try_as_owner([&] { shut(error); }))
+            ring().soon_as_owner([shut, told = error_code()]() mutable { shut(told); });
+        return error;
     }
     error_code connect(implementation_type& socket, const endpoint_type& to, error_code& error) {
         return plain_.connect(socket, to, error);
@@ -180,7 +188,7 @@ public:
     native_handle_type release(implementation_type& socket, error_code& error) {
         error = is_open(socket) ? error_code() : net::error::bad_descriptor;
         if (error) return asio_detail::invalid_socket;
-        end_all(socket, [] {});
+        end_all_now(socket.open);
         const native_handle_type released = socket.socket_;
         socket.open = {};
         construct(socket);
@@ -188,8 +196,7 @@ public:
     }
     error_code cancel(implementation_type& socket, error_code& error) {
         if (!is_open(socket)) return error = net::error::bad_descriptor;
-        if (!socket.open->surely_idle())
-            ring().soon_as_owner([open = socket.open] { open->cancel_all(); });
+        end_all(socket.open, [](bool) {});
         return error = error_code();
     }
 
@@ -377,23 +384,16 @@ private:
 
     /// The socket is no longer open.
     void end(implementation_type& socket, bool is_destroyed, error_code& error) {
-        end_all(socket, [&] {
-            asio_detail::socket_ops::close(socket.socket_, socket.state_, is_destroyed, error);
-            coronet::detail::closed_descriptors::note(socket.socket_);
-        });
+        const auto close = [native = socket.socket_, state = socket.state_, is_destroyed,
+                            &error](bool is_now) {
+            auto before = state;
+            error_code ignored;
+            asio_detail::socket_ops::close(native, before, is_destroyed, is_now ? error : ignored);
+            coronet::detail::closed_descriptors::note(native);
+        };
+        end_all(socket.open, close);
         socket.open = {};
         construct(socket);
-    }
-
-    /// Asks all that is in flight to end, which is the kernel's from then on, before `next`.
-    template <class Function>
-    void end_all(implementation_type& socket, Function&& next) {
-        if (socket.open->surely_idle()) return next();
-        ring().as_owner([&] {
-            socket.open->cancel_all();
-            ring().submit();
-            next();
-        });
     }
 
     plain plain_;

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -348,7 +349,11 @@ protected:
         asio_detail::socket_holder held(std::exchange(accepted_, asio_detail::invalid_socket));
         if (held.get() == asio_detail::invalid_socket) return;
         if (peer_) peer_->resize(size_);
-        socket.assign(protocol, held.get(), error);
+        try {
+            socket.assign(protocol, held.get(), error);
+        } catch (const std::bad_alloc&) {
+            error = net::error::no_memory;
+        }
         if (!error) held.release();
     }
 
