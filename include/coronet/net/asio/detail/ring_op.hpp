@@ -14,6 +14,8 @@
 //     bool keeps_order() const noexcept;                     where not all of the same on() do
 //     bool goes_on(std::int32_t res) noexcept;               where one entry may not be all
 //     static constexpr bool may_need_kernel_worker = true;   where that is so: files
+//     void begun_after(unsigned forks) noexcept;             where a fork meanwhile matters
+//     std::int32_t ended_after(unsigned forks, std::int32_t res) const noexcept;   there, too
 //     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
 //     void deliver(error_code&);                             before the handler is called
 //     auto bind(Handler&, const error_code&);                the handler with its arguments
@@ -23,21 +25,25 @@
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/open_descriptor.hpp>
 #include <coronet/net/asio/detail/ring_reactor.hpp>
+#include <coronet/net/asio/detail/scheduler_executor.hpp>
 
 #include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #if defined(CORONET_ASIO_USE_BOOST)
 #include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/detail/fenced_block.hpp>
 #include <boost/asio/detail/handler_alloc_helpers.hpp>
 #include <boost/asio/detail/handler_cont_helpers.hpp>
 #include <boost/asio/detail/handler_work.hpp>
 #else
 #include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
 #include <asio/detail/fenced_block.hpp>
 #include <asio/detail/handler_alloc_helpers.hpp>
 #include <asio/detail/handler_cont_helpers.hpp>
@@ -73,15 +79,19 @@ protected:
     virtual void finish(std::int32_t res) noexcept = 0;
     /// Whether it is to be submitted once more.
     [[nodiscard]] virtual bool goes_on(std::int32_t res) noexcept = 0;
+    /// In a forked child: whether a task awaits it, which is the parent's. Nobody would have here
+    /// what it brings.
+    [[nodiscard]] virtual bool is_parents() const noexcept = 0;
 
 private:
     /// As the owner: begins, if it is its turn.
     void run() noexcept override {
+        if (!never_needs_kernel_worker()) reactor_.worker_may_begin();
         if (descriptor_->add(*this)) reactor_.ring().start(*this);
     }
     void complete(std::int32_t res, std::uint32_t /*flags*/) noexcept override {
         const bool is_left = res == operation::left_to_parent; // this process has another ring
-        if (is_left && (cancel_requested() || reactor_.ending())) res = -ECANCELED;
+        if (is_left && (cancel_requested() || reactor_.ending() || is_parents())) res = -ECANCELED;
         if (res == operation::left_to_parent || goes_on(res)) {
             reactor_.ring().start(*this);
             return;
@@ -95,13 +105,15 @@ private:
 
     /// Its handler is next. Whose turn it is now, or null.
     ring_operation* end(std::int32_t res) noexcept {
+        if (!never_needs_kernel_worker()) reactor_.worker_has_ended();
         auto* next = static_cast<ring_operation*>(descriptor_->remove(*this));
         finish(res);
         reactor_.completed(*this);
         return next;
     }
     [[nodiscard]] bool may_not_begin() const noexcept {
-        return asked_to_end() || reactor_.ending() || reactor_.ring().stop_requested();
+        return asked_to_end() || is_parents() || reactor_.ending() ||
+               reactor_.ring().stop_requested();
     }
 
     ring_reactor& reactor_;
@@ -120,7 +132,10 @@ public:
         : ring_operation(&ring_op::call, lane_of(request), reactor, descriptor),
           request_(std::move(request)),
           handler_(std::move(handler)),
-          work_(handler_, executor) {}
+          work_(handler_, executor) {
+        if constexpr (requires { request_.begun_after(reactor.forks()); })
+            request_.begun_after(reactor.forks());
+    }
 
     /// What it ends with, if it is not begun.
     void fail(const error_code& error) noexcept { error_ = error; }
@@ -161,7 +176,15 @@ private:
             Request::may_need_kernel_worker;
         };
     }
+    [[nodiscard]] bool is_parents() const noexcept override {
+        if constexpr (std::is_same_v<net::associated_executor_t<Handler>, scheduler_executor>)
+            return net::get_associated_executor(handler_).is_parents();
+        else
+            return false;
+    }
     void finish(std::int32_t res) noexcept override {
+        if constexpr (requires { request_.ended_after(0u, res); })
+            res = request_.ended_after(reactor().forks(), res);
         if (res < 0)
             error_ = asio_error(res);
         else

@@ -30,7 +30,9 @@
 #include <coronet/work.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <system_error>
 #include <thread>
@@ -100,10 +102,14 @@ public:
     void begin_in_turn(Operation& op) {
         asio_.work_started();
         init_task();
+        tasks_.fetch_add(1, std::memory_order_relaxed);
         if (ring().post(op)) return;
+        tasks_.fetch_sub(1, std::memory_order_relaxed);
         op.refuse(errc::stopped);
         asio_.post_deferred_completion(&op);
     }
+    /// How often the context has been told of a fork.
+    [[nodiscard]] unsigned forks() const noexcept { return forks_.load(std::memory_order_relaxed); }
     /// Its handler is next, without it having been begun.
     void complete_at_once(asio_detail::scheduler_operation& op, bool is_continuation) {
         if (phase_ == phase::ending)
@@ -146,6 +152,14 @@ public:
         else
             asio_.post_deferred_completion(&op);
     }
+    /// Owner. The same for one that was begun in a turn.
+    void over(asio_detail::scheduler_operation& op) noexcept {
+        tasks_.fetch_sub(1, std::memory_order_relaxed);
+        completed(op);
+    }
+    /// Owner. Operations that a worker of the kernel may be at.
+    void worker_may_begin() noexcept { ++of_workers_; }
+    void worker_has_ended() noexcept { --of_workers_; }
 
     // ---- Asio's scheduler_task ----
 
@@ -173,13 +187,46 @@ public:
         base::shutdown();
     }
     void notify_fork(net::execution_context::fork_event event) override {
+        if (event == net::execution_context::fork_prepare) prepare_fork();
         base::notify_fork(event);
         if (event != net::execution_context::fork_child) return;
         timers_.begin_again_in_child();
         hosted_.begin_again_in_child();
+        leave_tasks_to_parent();
     }
 
 private:
+    // ---- a fork ----
+
+    /// Asio tries at initiation; the ring does so now, or both processes would carry out what has
+    /// been begun. Handlers that are queued are called in both, as ever.
+    void prepare_fork() {
+        if (ring().stop_requested() || ring().in_forked_child()) return;
+        if (scheduler::current() == &ring()) {
+            submit(); // a turn has no turns in it
+        } else {
+            operation_queue completed;
+            as_owner([&] { complete_what_can_be(completed); });
+            asio_.post_deferred_completions(completed);
+        }
+        forks_.fetch_add(1, std::memory_order_relaxed);
+    }
+    /// Owner. What a worker of the kernel is at cannot be taken back: it has a while to end.
+    void complete_what_can_be(operation_queue& completed) {
+        const collecting into{*this, completed};
+        hosted_.turn(time_point::min());
+        const time_point limit = clock::now() + patience_with_workers;
+        while (of_workers_ > 0 && clock::now() < limit)
+            hosted_.turn(limit);
+    }
+    /// They neither go on nor end here, and are no work of this process.
+    void leave_tasks_to_parent() {
+        const bool was_stopped = asio_.stopped();
+        for (auto left = tasks_.exchange(0, std::memory_order_relaxed); left > 0; --left)
+            asio_.work_finished();
+        if (!was_stopped) asio_.restart(); // the last one has stopped it
+    }
+
     /// Whether something has happened in the epoll set.
     [[nodiscard]] bool wait_for_ring(long microseconds, operation_queue& completed) {
         const auto owner = hosted_.own();
@@ -265,6 +312,10 @@ private:
     ring_timers timers_;
     epoll_watch watch_;
     operation_queue* completed_ = nullptr; // the owner's
+    std::size_t of_workers_ = 0;           // the owner's
+    std::atomic<std::size_t> tasks_{0};    // begun in a turn, and not over
+    std::atomic<unsigned> forks_{0};
+    static constexpr std::chrono::milliseconds patience_with_workers{20};
 
     enum class phase : std::uint8_t { running, ending, ended };
     phase phase_ = phase::running;

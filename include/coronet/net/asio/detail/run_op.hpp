@@ -112,7 +112,7 @@ private:
     }
 
     void start_children() noexcept override { child_.start(*this); }
-    void over() noexcept override { reactor_.completed(*this); }
+    void over() noexcept override { reactor_.over(*this); }
 
     ring_reactor& reactor_;
     coronet::detail::child<T> child_;

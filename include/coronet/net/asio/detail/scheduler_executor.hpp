@@ -79,6 +79,9 @@ public:
         return *this;
     }
 
+    /// In a forked child: what it would run is the parent's.
+    [[nodiscard]] bool is_parents() const noexcept { return runs_->in_forked_child(); }
+
     friend bool operator==(const scheduler_executor& a, const scheduler_executor& b) noexcept {
         return a.runs_ == b.runs_;
     }

@@ -313,9 +313,15 @@ public:
     }
     [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLOUT}; }
     void finish(std::int32_t, error_code&) noexcept {}
+    void begun_after(unsigned forks) noexcept { forks_ = forks; }
+    /// After a fork two processes connect the one socket: who comes second finds it connected.
+    [[nodiscard]] std::int32_t ended_after(unsigned forks, std::int32_t res) const noexcept {
+        return res == -EISCONN && forks != forks_ ? 0 : res;
+    }
 
 private:
     int fd_;
+    unsigned forks_ = 0;
     Endpoint to_;
 };
 
