@@ -225,7 +225,7 @@ TEST(asio_threads, AL6_a_storm_of_signals_costs_no_completion) {
     ASSERT_EQ(::sigaction(SIGUSR2, &counted, &before), 0); // no SA_RESTART
     io_context context;
     tcp::acceptor listening{context, test::any_port()};
-    accept(listening, clients);
+    accept(listening, 2); // one comes, the other is waited for
     std::atomic<bool> enough{false};
     client one{context, enough};
     one.start(listening.local_endpoint());
@@ -259,7 +259,7 @@ TEST(asio_threads_on_a_ring, AL7_works_with_a_submission_thread) {
     options.sqpoll.emplace().idle = 1ms;
     io_context context{1, options};
     tcp::acceptor listening{context, test::any_port()};
-    accept(listening, clients);
+    accept(listening, 2); // one comes, the other is waited for
     std::atomic<bool> enough{false};
     client one{context, enough};
     one.start(listening.local_endpoint());
