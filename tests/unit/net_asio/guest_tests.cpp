@@ -23,9 +23,11 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -241,6 +243,36 @@ TEST_P(asio_guest, AG1_a_stop_ends_its_scheduler_and_nothing_else) {
     later.async_wait([&expired](error_code error) { expired = !error; });
     EXPECT_TRUE(runs_to_its_end());
     EXPECT_TRUE(expired);
+}
+
+/// No further descriptor, until it goes.
+class without_descriptors {
+public:
+    without_descriptors() {
+        EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+        const rlimit none{0, before_.rlim_max};
+        EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    }
+    ~without_descriptors() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+    without_descriptors(const without_descriptors&) = delete;
+    without_descriptors& operator=(const without_descriptors&) = delete;
+
+private:
+    rlimit before_{};
+};
+
+TEST_P(asio_guest, AG1_a_turn_that_throws_is_not_the_last) {
+    guest coronet{host, GetParam().options()};
+    bool ran = false;
+    call item{[&ran] { ran = true; }};
+    {
+        const without_descriptors now;
+        EXPECT_THROW(host.run_for(10s), std::system_error);
+        EXPECT_THROW(host.run_for(10s), std::system_error);
+    }
+    EXPECT_TRUE(coronet.ring().post(item));
+    EXPECT_TRUE(runs_to_its_end());
+    EXPECT_TRUE(ran);
 }
 
 INSTANTIATE_TEST_SUITE_P(

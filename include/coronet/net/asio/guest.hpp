@@ -20,11 +20,15 @@ namespace coronet::asiox {
 /// A scheduler that an io_context runs, whichever loop that has.
 ///
 /// The context's run() returns when nothing is left to do, as ever; what Coronet has in flight
-/// there keeps it, and a guest without any does not.
+/// there keeps it, and a guest without any does not: for what others post to it then, the context
+/// needs a work guard. What a turn throws, run() throws; the next one tries again.
 ///
 /// Thread: made and used from any. Its end is waited for: it cancels what is in flight. It is not
 /// ended by a task of its own; and with options that do not say `movable_owner`, only by the one
 /// thread that has run the context since.
+/// While a task of its own waits for an operation of the context, the end runs the context's
+/// handlers, as poll() does: on a thread that runs it, or when nobody else seems to (a handler has
+/// waited for half a second). In one of these, the guest may go; that does not wait for the end.
 /// Lifetime: it may end before its context or after it. When the context is destroyed first, its
 /// scheduler ends then.
 class guest {
