@@ -128,6 +128,7 @@ public:
 
     void begin() {
         service_.add(*this);
+        const std::scoped_lock lock{owner_}; // others may run the context already
         turn_soon();
     }
     /// The guest is gone.
@@ -157,7 +158,7 @@ private:
             self->turns_soon_ = false;
             self->turn(owner);
         });
-        turns_soon_ = true; // the lock is taken, or nobody knows of it yet
+        turns_soon_ = true; // once it has been posted
     }
     /// Pending until something is told.
     void watch() {
