@@ -89,6 +89,7 @@ public:
             count += more;
             idle = more > 0 ? 0 : idle + 1;
             if (context.stopped()) context.restart();
+            // That nothing more is on its way in the kernel is no event.
             if (is_patient_) std::this_thread::sleep_for(std::chrono::milliseconds{2});
         }
         told.pause();
