@@ -324,6 +324,10 @@ received_piece buffer_pool::take_kept(std::uint32_t number) noexcept {
 
 // ---- the end ----
 
+bool buffer_pool::is_left() noexcept {
+    return owner_.load(std::memory_order_relaxed) == nobody() || engine_->in_forked_child();
+}
+
 void buffer_pool::owner_leaves() noexcept {
     engine_->timers.disarm(*this);
     while (buffer_waiter* const left = parked_.pop_front())

@@ -161,10 +161,8 @@ public:
     [[nodiscard]] bool is_owned_by(const scheduler& one) const noexcept {
         return owner_.load(std::memory_order_relaxed) == &one;
     }
-    /// The owner's loop has ended.
-    [[nodiscard]] bool is_left() noexcept {
-        return owner_.load(std::memory_order_relaxed) == nobody();
-    }
+    /// The owner's loop has ended, or is the parent's.
+    [[nodiscard]] bool is_left() noexcept;
 
     /// Blocks that nobody holds a piece of, as far as the owner has been told.
     [[nodiscard]] std::size_t available() const noexcept { return available_; }
