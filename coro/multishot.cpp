@@ -5,6 +5,7 @@
 #include <liburing.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <new>
 
 #include <poll.h>
@@ -41,22 +42,37 @@ void multishot::give(std::int32_t res) noexcept {
     } else if (waiting_) {
         std::exchange(waiting_, nullptr)->arrive(res);
     } else {
-        try {
-            kept_.push_back(res);
-        } catch (const std::bad_alloc&) {
-            discard(res);
-            failure_ = -ENOMEM;
-            cancel();
-        }
+        keep(res);
     }
+}
+
+void multishot::keep(std::int32_t res) noexcept {
+    if (first_ * 2 >= kept_.size()) { // half of them has been taken
+        kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    }
+    try {
+        kept_.push_back(res);
+    } catch (const std::bad_alloc&) {
+        discard(res);
+        failure_ = -ENOMEM;
+        cancel();
+    }
+    if (kept_.size() - first_ < kept_max() || idle() || cancel_requested()) return;
+    pausing_ = true;
+    cancel();
 }
 
 /// The terminal completion. Success may have come with it although it was asked to end.
 void multishot::ended(std::int32_t res) noexcept {
+    const bool paused = std::exchange(pausing_, false);
     std::int32_t error = res;
     if (res >= 0) error = cancel_requested() ? -ECANCELED : 0;
+    if (paused && error == -ECANCELED) error = 0;
     if (failure_ != 0) error = std::exchange(failure_, 0);
-    if (error != 0 && waiting_)
+    if (paused && error == 0 && waiting_)
+        begin();
+    else if (error != 0 && waiting_)
         std::exchange(waiting_, nullptr)->arrive(error);
     else
         error_ = error;
@@ -78,16 +94,22 @@ bool multishot::take(std::int32_t& res) noexcept {
     return res != 0;
 }
 
-void multishot::wait(multishot_wait& next, scheduler& here) noexcept {
+void multishot::wait(result_wait& next, scheduler& here) noexcept {
     CORONET_ASSERT(!waiting_);                  // one next() at a time
     CORONET_ASSERT(idle() || owner() == &here); // moved to another scheduler with a request here
     waiting_ = &next;
     if (!idle()) return;
+    set_owner(here);
+    begin();
+}
+
+void multishot::begin() noexcept {
     on_armed();
-    here.start(*this);
+    owner()->start(*this);
 }
 
 void multishot::request_end() noexcept {
+    pausing_ = false;
     if (!idle())
         cancel();
     else if (error_ == 0)
@@ -96,6 +118,7 @@ void multishot::request_end() noexcept {
 
 bool multishot::close(multishot_close& closer) noexcept {
     closing_ = true;
+    pausing_ = false;
     if (idle()) return false;
     CORONET_ASSERT(!closer_); // one close() at a time
     closer_ = &closer;

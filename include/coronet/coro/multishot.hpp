@@ -7,6 +7,8 @@
 //
 //   resting   → armed      next() finds nothing kept
 //   armed     → armed      a result (F_MORE): to the next() that waits, or kept for one to come
+//   armed     → pausing    as much is kept as may be: the request is cancelled
+//   pausing   → resting    its terminal completion; armed again if a next() waits by then
 //   armed     → resting    the terminal completion: an error goes to next(), which begins anew
 //   armed     → closing    close()
 //   closing, resting → closed   the terminal completion; close(). What was kept is closed.
@@ -35,8 +37,18 @@ namespace coronet {
 
 namespace detail {
 
-class multishot_wait;
 class multishot_close;
+
+/// Somebody who waits for the next result.
+class result_wait : public pending_work {
+public:
+    /// He does not wait any more. He may wait again at once.
+    virtual void arrive(std::int32_t res) noexcept = 0;
+
+protected:
+    result_wait() noexcept = default;
+    ~result_wait() = default;
+};
 
 class multishot : public operation {
 public:
@@ -50,7 +62,7 @@ public:
     /// False: the descriptor that it was made for is no longer there.
     [[nodiscard]] virtual bool usable() const noexcept { return true; }
     /// `next` gets what comes first.
-    void wait(multishot_wait& next, scheduler& here) noexcept;
+    void wait(result_wait& next, scheduler& here) noexcept;
     void stop_waiting() noexcept { waiting_ = nullptr; }
     /// The next() after what was kept tells that it was cancelled, also if nothing was in flight.
     void request_end() noexcept;
@@ -69,6 +81,8 @@ protected:
     [[nodiscard]] bool abandoned() const noexcept { return abandoned_; }
     /// Gives a result back that nobody will take.
     virtual void discard(std::int32_t) noexcept {}
+    /// How many results may be kept.
+    [[nodiscard]] virtual std::size_t kept_max() const noexcept { return SIZE_MAX; }
     virtual void on_armed() noexcept {}
     virtual void on_resting() noexcept {}
     virtual void on_abandoned() noexcept {}
@@ -77,22 +91,25 @@ private:
     void complete(std::int32_t res, std::uint32_t flags) noexcept final;
     void run() noexcept final {} // it is never made ready: those who wait are
     [[nodiscard]] bool tried_again(std::int32_t res) noexcept;
+    void begin() noexcept;
     void give(std::int32_t res) noexcept;
+    void keep(std::int32_t res) noexcept;
     void ended(std::int32_t res) noexcept;
 
-    multishot_wait* waiting_ = nullptr;
+    result_wait* waiting_ = nullptr;
     multishot_close* closer_ = nullptr;
     std::vector<std::int32_t> kept_; // from first_ on
     std::size_t first_ = 0;
     std::int32_t error_ = 0;   // that ended it, until next() has taken it
     std::int32_t failure_ = 0; // of ours, for which it was asked to end
     bool one_by_one_ = false;
+    bool pausing_ = false;
     bool closing_ = false;
     bool abandoned_ = false;
 };
 
 /// One next().
-class multishot_wait : public pending_work, public leaf_await {
+class multishot_wait : public result_wait, public leaf_await {
 public:
     explicit multishot_wait(multishot& source) noexcept : source_(&source) {}
 
@@ -109,7 +126,7 @@ public:
         return true;
     }
 
-    void arrive(std::int32_t res) noexcept;
+    void arrive(std::int32_t res) noexcept override;
     /// The stream goes on: what comes is kept.
     void cancel() noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return source_->name(); }
@@ -234,6 +251,7 @@ public:
 private:
     void prepare(io_uring_sqe& sqe) noexcept override;
     void discard(std::int32_t res) noexcept override;
+    [[nodiscard]] std::size_t kept_max() const noexcept override { return 128; }
     [[nodiscard]] subject on() const noexcept override;
     [[nodiscard]] std::string_view name() const noexcept override { return "accept"; }
     int fd_;
@@ -259,7 +277,7 @@ using accept_stream = multishot_stream<unique_fd>;
 using poll_stream = multishot_stream<unsigned>;
 
 /// Accepts connections, close-on-exec, by one request for all: also while nobody asks for the next
-/// one, so ask, or close.
+/// one, until 128 or a few more are kept. The others stay in the backlog. So ask, or close.
 ///
 /// Result of next(): a connected socket. Errors: those of accept(2).
 /// Cancel: what was accepted before is delivered, or closed; what was not stays in the backlog.

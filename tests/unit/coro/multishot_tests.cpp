@@ -150,6 +150,22 @@ TEST_F(scripted_multishot, C5_a_connection_that_comes_with_the_end_of_a_cancelle
     EXPECT_EQ(script.count(IORING_OP_ACCEPT), 1u) << "a cancelled stream began again by itself";
 }
 
+TEST_F(scripted_multishot, that_has_kept_many_pauses_until_they_are_taken) {
+    constexpr int burst = 129; // one is taken at once
+    auto& connections = script.on(IORING_OP_ACCEPT);
+    for (int i = 0; i < burst; ++i)
+        connections.first(1000 + i);
+    connections.never();
+    script.on(IORING_OP_ACCEPT).first(2000).complete(-EMFILE);
+    auto stream = async::accept_multishot(5);
+    const auto all = finish(read_to_the_end(&stream));
+    ASSERT_EQ(all.values.size(), std::size_t{burst} + 1);
+    EXPECT_EQ(all.values.back(), 2000);
+    EXPECT_EQ(all.end, std::errc::too_many_files_open);
+    EXPECT_EQ(script.count(IORING_OP_ASYNC_CANCEL), 1u);
+    EXPECT_EQ(script.count(IORING_OP_ACCEPT), 2u);
+}
+
 task<std::error_code> one_and_leave(std::unique_ptr<async::accept_stream> stream) {
     const auto first = co_await stream->next();
     co_return first.error();
