@@ -34,6 +34,7 @@ lent_to_peer::step lent_to_peer::after(int fd, std::int32_t res, std::uint32_t f
         held_ = res > 0; // else it took nothing
         return step::wait;
     }
+    if (res == operation::left_to_parent) return step::go_on; // its connection, too
     const bool was_held = std::exchange(held_, false);
     if (was_held && !(flags & IORING_CQE_F_NOTIF)) hang_up(fd);
     if (refused_ || !wants_copy(res)) return step::go_on;

@@ -39,6 +39,8 @@ public:
     /// The operation was asked to end, again.
     void asked_again(int fd, time_point now) noexcept;
     [[nodiscard]] bool hung_up() const noexcept { return hung_up_; }
+    /// The kernel has taken what it was to send. (In a forked child: the parent's.)
+    [[nodiscard]] bool is_held() const noexcept { return held_; }
 
 private:
     void hang_up(int fd) noexcept;

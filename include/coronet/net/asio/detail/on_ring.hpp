@@ -26,23 +26,33 @@ protected:
     explicit on_ring(net::execution_context& context) : reactor_(reactor_under(context)) {}
     [[nodiscard]] ring_reactor& ring() const noexcept { return reactor_; }
 
-    /// Asks all that is in flight on `open` to end, hands that to the kernel, and then calls
-    /// `after`: after(true) at once, or after(false) soon if another thread owns the ring.
+    /// Asks all that is in flight on `open` to end, and hands that to the kernel: at once, or soon
+    /// if another thread owns the ring.
+    void cancel_all(const open_descriptor::reference& open) {
+        if (open->surely_idle()) return;
+        const auto cancel = [open, &ring = reactor_] {
+            open->cancel_all();
+            ring.submit();
+        };
+        if (!reactor_.try_as_owner(cancel)) reactor_.soon_as_owner(cancel);
+    }
+    /// The same, for ever: its number is to be closed, by `after`. That is called after(true) at
+    /// once, or after(false) soon.
     template <class Function>
-    void end_all(const open_descriptor::reference& open, const Function& after) {
+    void leave(const open_descriptor::reference& open, const Function& after) {
         if (open->surely_idle()) return after(true);
         const auto end = [open, &ring = reactor_] {
-            open->cancel_all();
+            open->leave();
             ring.submit();
         };
         if (!reactor_.try_as_owner([&] { end(), after(true); }))
             reactor_.soon_as_owner([end, after] { end(), after(false); });
     }
     /// The same, having waited to become the owner.
-    void end_all_now(const open_descriptor::reference& open) {
+    void leave_now(const open_descriptor::reference& open) {
         if (open->surely_idle()) return;
         reactor_.as_owner([&] {
-            open->cancel_all();
+            open->leave();
             reactor_.submit();
         });
     }

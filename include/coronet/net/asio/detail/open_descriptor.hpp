@@ -7,10 +7,15 @@
 //
 // Two of a kind, say two receives, are not the kernel's at once: it would serve the later one
 // first. The later one is listed, and begun when those before it are over.
+//
+// The memory of a send by reference is the kernel's until the peer has acknowledged all of it,
+// and what would have it back sooner needs the number of the descriptor. So closing one while it
+// lends is a shutdown; its number is closed when the last loan has ended.
 #pragma once
 
 #include <coronet/detail/intrusive_list.hpp>
 #include <coronet/operation.hpp>
+#include <coronet/unique_fd.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -24,7 +29,7 @@ class open_descriptor;
 class native_operation : public operation, public coronet::detail::list_hook<open_descriptor> {
 protected:
     /// Those of one lane keep their order; in lane 0 there is none.
-    explicit native_operation(unsigned lane) noexcept : lane_(lane) {}
+    native_operation(unsigned lane, bool lends) noexcept : lane_(lane), lends_(lends) {}
     ~native_operation() = default;
 
     [[nodiscard]] bool asked_to_end() const noexcept { return asked_to_end_; }
@@ -33,10 +38,24 @@ protected:
 
 private:
     friend class open_descriptor;
-    const unsigned lane_;
+    unsigned lane_;
+    const bool lends_; // memory to the kernel, until the peer has acknowledged it
     bool waits_ = false;
     bool asked_to_end_ = false;
     std::uint64_t number_ = 0;
+};
+
+/// What has one request in flight for many results, as long as the descriptor is open.
+class descriptor_stream : public coronet::detail::list_hook<descriptor_stream> {
+public:
+    /// Those who wait for a result are told that it was cancelled.
+    virtual void cancel_waiting() noexcept = 0;
+    /// The request, too: the descriptor is about to be closed.
+    virtual void end_request() noexcept = 0;
+
+protected:
+    descriptor_stream() noexcept = default;
+    ~descriptor_stream() = default;
 };
 
 class open_descriptor {
@@ -85,15 +104,23 @@ public:
     /// Whether it is its turn already.
     [[nodiscard]] bool add(native_operation& next) noexcept {
         next.waits_ = next.lane_ != 0 && first_in_lane(in_flight_.front(), next.lane_);
+        if (next.lends_) ++loans_;
         in_flight_.push_back(next);
         return !next.waits_;
     }
     /// Whose turn it is now; or null.
     [[nodiscard]] native_operation* remove(native_operation& ended) noexcept {
-        native_operation* next = nullptr;
-        if (ended.lane_ != 0 && !ended.waits_)
-            next = first_in_lane(in_flight_.after(ended), ended.lane_);
+        native_operation* const next = leave_lane(ended);
         in_flight_.erase(ended);
+        if (ended.lends_ && --loans_ == 0) kept_.reset();
+        return next;
+    }
+    /// The same, of one that is in flight still and has done what others had to wait for.
+    [[nodiscard]] native_operation* leave_lane(native_operation& done) noexcept {
+        native_operation* next = nullptr;
+        if (done.lane_ != 0 && !done.waits_)
+            next = first_in_lane(in_flight_.after(done), done.lane_);
+        done.lane_ = 0;
         if (next) next->waits_ = false;
         return next;
     }
@@ -101,7 +128,18 @@ public:
     void cancel_all() noexcept {
         for (auto* each = in_flight_.front(); each; each = in_flight_.after(*each))
             end(*each);
+        for (auto* each = streams_.front(); each; each = streams_.after(*each))
+            each->cancel_waiting();
     }
+    /// All that is in flight is asked to end; nothing more begins. Somebody else has the number
+    /// afterwards, or it is closed.
+    void leave() noexcept {
+        left_ = true;
+        cancel_all();
+        for (auto* each = streams_.front(); each; each = streams_.after(*each))
+            each->end_request();
+    }
+    [[nodiscard]] bool left() const noexcept { return left_; }
     void cancel(std::uint64_t number) noexcept {
         auto* each = in_flight_.front();
         while (each && each->number_ != number)
@@ -110,6 +148,16 @@ public:
         end(*each);
         if (each->waits_) each->give_up();
     }
+
+    void add(descriptor_stream& next) noexcept { streams_.push_back(next); }
+    void remove(descriptor_stream& ended) noexcept { streams_.erase(ended); }
+
+    /// Memory that is sent from may be the kernel's.
+    [[nodiscard]] bool lends() const noexcept { return loans_ > 0; }
+    /// Closes it when it does not lend any more.
+    void keep(unique_fd fd) noexcept { kept_ = std::move(fd); }
+    /// Whether the number means what it meant.
+    [[nodiscard]] bool has_number() const noexcept { return !left_ || kept_; }
 
 private:
     open_descriptor() noexcept = default;
@@ -127,8 +175,12 @@ private:
     }
 
     std::atomic<std::uint32_t> references_{1};
+    std::uint32_t loans_ = 0; // what is in flight and lends
+    bool left_ = false;
     std::uint64_t last_number_ = 0;
     coronet::detail::intrusive_list<native_operation, open_descriptor> in_flight_;
+    coronet::detail::intrusive_list<descriptor_stream> streams_;
+    unique_fd kept_;
 };
 
 } // namespace coronet::asiox::detail

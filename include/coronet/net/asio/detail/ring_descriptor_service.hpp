@@ -95,7 +95,7 @@ public:
     error_code close(implementation_type& file, error_code& error) {
         error = error_code();
         if (!is_open(file)) return error;
-        end_all(file.open, [native = file.descriptor, state = file.state, &error](bool is_now) {
+        leave(file.open, [native = file.descriptor, state = file.state, &error](bool is_now) {
             auto before = state;
             error_code ignored;
             asio_detail::descriptor_ops::close(native, before, is_now ? error : ignored);
@@ -106,7 +106,7 @@ public:
     }
     int release(implementation_type& file) {
         const int released = file.descriptor;
-        if (is_open(file)) end_all_now(file.open);
+        if (is_open(file)) leave_now(file.open);
         construct(file);
         return released;
     }
@@ -116,7 +116,7 @@ public:
     }
     error_code cancel(implementation_type& file, error_code& error) {
         if (!is_open(file)) return error = net::error::bad_descriptor;
-        end_all(file.open, [](bool) {});
+        cancel_all(file.open);
         return error = error_code();
     }
 

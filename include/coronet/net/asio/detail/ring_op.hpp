@@ -16,16 +16,21 @@
 //     static constexpr bool may_need_kernel_worker = true;   where that is so: files
 //     void begun_after(unsigned forks) noexcept;             where a fork meanwhile matters
 //     std::int32_t ended_after(unsigned forks, std::int32_t res) const noexcept;   there, too
-//     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
-//     void deliver(error_code&);                             before the handler is called
+//     lent_to_peer& lent() noexcept;                         where the memory is lent
+//     (zero_copy.hpp) void finish(std::int32_t res, error_code&) noexcept;   a result that is no
+//     error void deliver(error_code&);                             before the handler is called
 //     auto bind(Handler&, const error_code&);                the handler with its arguments
 #pragma once
 
+#include <coronet/clock.hpp>
+#include <coronet/detail/hooks.hpp>
 #include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/call_handler.hpp>
 #include <coronet/net/asio/detail/open_descriptor.hpp>
 #include <coronet/net/asio/detail/ring_reactor.hpp>
 #include <coronet/net/asio/detail/scheduler_executor.hpp>
+#include <coronet/net/zero_copy.hpp>
 
 #include <cerrno>
 #include <cstdint>
@@ -37,14 +42,12 @@
 #if defined(CORONET_ASIO_USE_BOOST)
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/detail/fenced_block.hpp>
 #include <boost/asio/detail/handler_alloc_helpers.hpp>
 #include <boost/asio/detail/handler_cont_helpers.hpp>
 #include <boost/asio/detail/handler_work.hpp>
 #else
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
-#include <asio/detail/fenced_block.hpp>
 #include <asio/detail/handler_alloc_helpers.hpp>
 #include <asio/detail/handler_cont_helpers.hpp>
 #include <asio/detail/handler_work.hpp>
@@ -66,11 +69,11 @@ public:
 
 protected:
     ring_operation(
-        func_type call, unsigned lane, ring_reactor& reactor,
+        func_type call, unsigned lane, bool lends, ring_reactor& reactor,
         const open_descriptor::reference& descriptor
     ) noexcept
         : asio_detail::scheduler_operation(call),
-          native_operation(lane),
+          native_operation(lane, lends),
           reactor_(reactor),
           descriptor_(descriptor) {}
     ~ring_operation() = default;
@@ -82,24 +85,21 @@ protected:
     /// In a forked child: whether a task awaits it, which is the parent's. Nobody would have here
     /// what it brings.
     [[nodiscard]] virtual bool is_parents() const noexcept = 0;
+    /// The number of its descriptor, if it still means that.
+    [[nodiscard]] int number_of(int fd) const noexcept {
+        return descriptor_->has_number() ? fd : -1;
+    }
+    void complete(std::int32_t res, std::uint32_t flags) noexcept override;
+    /// It is in flight still, and nobody has to wait for it.
+    void let_others_begin() noexcept {
+        begin(static_cast<ring_operation*>(descriptor_->leave_lane(*this)));
+    }
 
 private:
     /// As the owner: begins, if it is its turn.
     void run() noexcept override {
         if (!never_needs_kernel_worker()) reactor_.worker_may_begin();
         if (descriptor_->add(*this)) reactor_.ring().start(*this);
-    }
-    void complete(std::int32_t res, std::uint32_t /*flags*/) noexcept override {
-        const bool is_left = res == operation::left_to_parent; // this process has another ring
-        if (is_left && (cancel_requested() || reactor_.ending() || is_parents())) res = -ECANCELED;
-        if (res == operation::left_to_parent || goes_on(res)) {
-            reactor_.ring().start(*this);
-            return;
-        }
-        ring_operation* next = end(res);
-        while (next && next->may_not_begin())
-            next = next->end(-ECANCELED);
-        if (next) next->reactor_.ring().start(*next);
     }
     void give_up() noexcept override { static_cast<void>(end(-ECANCELED)); }
 
@@ -111,6 +111,12 @@ private:
         reactor_.completed(*this);
         return next;
     }
+    /// `next`, if there is one, or one behind it.
+    static void begin(ring_operation* next) noexcept {
+        while (next && next->may_not_begin())
+            next = next->end(-ECANCELED);
+        if (next) next->reactor_.ring().start(*next);
+    }
     [[nodiscard]] bool may_not_begin() const noexcept {
         return asked_to_end() || is_parents() || reactor_.ending() ||
                reactor_.ring().stop_requested();
@@ -119,6 +125,16 @@ private:
     ring_reactor& reactor_;
     const open_descriptor::reference descriptor_;
 };
+
+inline void ring_operation::complete(std::int32_t res, std::uint32_t /*flags*/) noexcept {
+    const bool is_left = res == operation::left_to_parent; // this process has another ring
+    if (is_left && (cancel_requested() || reactor_.ending() || is_parents())) res = -ECANCELED;
+    if (res == operation::left_to_parent || goes_on(res)) {
+        reactor_.ring().start(*this);
+        return;
+    }
+    begin(end(res));
+}
 
 template <class Request, class Handler, class IoExecutor>
 class ring_op final : public ring_operation {
@@ -129,7 +145,7 @@ public:
         ring_reactor& reactor, const open_descriptor::reference& descriptor, Request&& request,
         Handler& handler, const IoExecutor& executor
     )
-        : ring_operation(&ring_op::call, lane_of(request), reactor, descriptor),
+        : ring_operation(&ring_op::call, lane_of(request), lends, reactor, descriptor),
           request_(std::move(request)),
           handler_(std::move(handler)),
           work_(handler_, executor) {
@@ -143,6 +159,7 @@ public:
 
 private:
     using work_guard = asio_detail::handler_work<Handler, IoExecutor>;
+    static constexpr bool lends = requires(Request & request) { request.lent(); };
 
     [[nodiscard]] static unsigned lane_of(const Request& request) noexcept {
         if constexpr (requires { request.keeps_order(); })
@@ -156,16 +173,11 @@ private:
         std::size_t /*count*/
     ) {
         auto* op = static_cast<ring_op*>(base);
-        ptr memory = {std::addressof(op->handler_), op, op};
-        if (owner) op->request_.deliver(op->error_);
-        work_guard work(std::move(op->work_));
-        auto bound = op->request_.bind(op->handler_, op->error_);
-        // From here on the handler is in `bound`; the memory is free before it is called.
-        memory.h = std::addressof(bound.handler_);
-        memory.reset();
-        if (!owner) return;
-        const asio_detail::fenced_block fence(asio_detail::fenced_block::half);
-        work.complete(bound, bound.handler_);
+        const bool is_called = owner != nullptr;
+        call_handler(op, op->handler_, op->work_, is_called, [op, is_called] {
+            if (is_called) op->request_.deliver(op->error_);
+            return op->request_.bind(op->handler_, op->error_);
+        });
     }
 
     void prepare(io_uring_sqe& sqe) noexcept override { request_.prepare(sqe); }
@@ -189,6 +201,36 @@ private:
             error_ = asio_error(res);
         else
             request_.finish(res, error_);
+    }
+
+    void complete(std::int32_t res, std::uint32_t flags) noexcept override {
+        if constexpr (lends)
+            complete_loan(res, flags);
+        else
+            ring_operation::complete(res, flags);
+    }
+    void complete_loan(std::int32_t res, std::uint32_t flags) noexcept requires(lends) {
+        using step = coronet::detail::lent_to_peer::step;
+        const int number = number_of(request_.on().fd);
+        switch (request_.lent().after(number, res, flags)) {
+        case step::wait:
+            CORONET_HOOK(sent_by_reference, this);
+            this->set_res(res);
+            if (request_.lent().is_held()) let_others_begin();
+            return;
+        case step::copy:
+            if (cancel_requested() || reactor().ending()) break;
+            reactor().ring().start(*this);
+            return;
+        case step::go_on:
+            // A forked child has nothing to wait for: what was taken is sent by the parent.
+            if (res == operation::left_to_parent && request_.lent().is_held()) res = this->res();
+            return ring_operation::complete(res, flags);
+        }
+        ring_operation::complete(-ECANCELED, 0);
+    }
+    void asked_again(time_point now) noexcept override {
+        if constexpr (lends) request_.lent().asked_again(number_of(request_.on().fd), now);
     }
 
     [[nodiscard]] bool goes_on(std::int32_t res) noexcept override {

@@ -21,6 +21,7 @@
 #pragma once
 
 #include <coronet/clock.hpp>
+#include <coronet/detail/intrusive_list.hpp>
 #include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
@@ -65,6 +66,19 @@ struct epoll_descriptor {
     friend constexpr type member(epoll_descriptor) noexcept;
 };
 template struct exposed<epoll_descriptor, &asio_detail::epoll_reactor::epoll_fd_>;
+
+/// What has operations that wait for something else than the ring.
+class member_of_ring : public coronet::detail::list_hook<member_of_ring> {
+public:
+    /// They are told that they were cancelled. More than once.
+    virtual void ring_ends() noexcept = 0;
+    /// In a forked child, which has a ring of its own now: they go on there.
+    virtual void ring_is_parents() noexcept {}
+
+protected:
+    member_of_ring() noexcept = default;
+    ~member_of_ring() = default;
+};
 
 class ring_reactor final : public asio_detail::epoll_reactor {
     using base = asio_detail::epoll_reactor;
@@ -157,6 +171,11 @@ public:
         tasks_.fetch_sub(1, std::memory_order_relaxed);
         completed(op);
     }
+    /// Owner. The ring has had a turn: it has all that it executes with.
+    [[nodiscard]] bool has_begun() const noexcept { return has_begun_; }
+    /// Owner. `member` ends with the ring, unless it was removed before.
+    void add(member_of_ring& member) noexcept { members_.push_back(member); }
+    void remove(member_of_ring& member) noexcept { members_.erase(member); }
     /// Owner. Operations that a worker of the kernel may be at.
     void worker_may_begin() noexcept { ++of_workers_; }
     void worker_has_ended() noexcept { --of_workers_; }
@@ -192,6 +211,9 @@ public:
         if (event != net::execution_context::fork_child) return;
         timers_.begin_again_in_child();
         hosted_.begin_again_in_child();
+        has_begun_ = false;
+        for (auto* each = members_.front(); each; each = members_.after(*each))
+            each->ring_is_parents();
         leave_tasks_to_parent();
     }
 
@@ -233,6 +255,7 @@ private:
         const collecting into{*this, completed};
         watch_.arm(ring(), epoll());
         hosted_.turn(timers_.wait_until(deadline_of(microseconds)));
+        has_begun_ = true;
         timers_.collect(completed);
         return watch_.take_fired();
     }
@@ -272,6 +295,8 @@ private:
     }
     /// In each round of the ring's end.
     void end_what_is_asios() noexcept {
+        for (auto* each = members_.front(); each; each = members_.after(*each))
+            each->ring_ends();
         asio_.shutdown(); // its queue; Asio does the same once more when this is over
         const time_point now = clock::now();
         if (end_began_ == time_point{}) end_began_ = now;
@@ -311,9 +336,11 @@ private:
     hosted_ring hosted_;
     ring_timers timers_;
     epoll_watch watch_;
-    operation_queue* completed_ = nullptr; // the owner's
-    std::size_t of_workers_ = 0;           // the owner's
-    std::atomic<std::size_t> tasks_{0};    // begun in a turn, and not over
+    operation_queue* completed_ = nullptr;                    // the owner's
+    bool has_begun_ = false;                                  // the owner's
+    std::size_t of_workers_ = 0;                              // the owner's
+    coronet::detail::intrusive_list<member_of_ring> members_; // the owner's
+    std::atomic<std::size_t> tasks_{0};                       // begun in a turn, and not over
     std::atomic<unsigned> forks_{0};
     static constexpr std::chrono::milliseconds patience_with_workers{20};
 

@@ -10,6 +10,7 @@
 
 #include <coronet/detail/closed_descriptors.hpp>
 #include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/native_socket.hpp>
 #include <coronet/net/asio/detail/on_ring.hpp>
 #include <coronet/net/asio/detail/open_descriptor.hpp>
 #include <coronet/net/asio/detail/ring_op.hpp>
@@ -86,6 +87,13 @@ public:
     error_code
     get_option(const implementation_type& socket, Option& option, error_code& error) const {
         return plain_.get_option(socket, option, error);
+    }
+    /// For what Asio's front ends lack (native_socket.hpp).
+    error_code get_option(
+        const implementation_type& socket, native_socket<Protocol>& told, error_code& error
+    ) const {
+        told = {&ring(), socket.open, socket.socket_, socket.state_, socket.protocol_};
+        return error = is_open(socket) ? error_code() : net::error::bad_descriptor;
     }
     endpoint_type local_endpoint(const implementation_type& socket, error_code& error) const {
         return plain_.local_endpoint(socket, error);
@@ -188,7 +196,7 @@ public:
     native_handle_type release(implementation_type& socket, error_code& error) {
         error = is_open(socket) ? error_code() : net::error::bad_descriptor;
         if (error) return asio_detail::invalid_socket;
-        end_all_now(socket.open);
+        leave_now(socket.open);
         const native_handle_type released = socket.socket_;
         socket.open = {};
         construct(socket);
@@ -196,7 +204,7 @@ public:
     }
     error_code cancel(implementation_type& socket, error_code& error) {
         if (!is_open(socket)) return error = net::error::bad_descriptor;
-        end_all(socket.open, [](bool) {});
+        cancel_all(socket.open);
         return error = error_code();
     }
 
@@ -384,14 +392,19 @@ private:
 
     /// The socket is no longer open.
     void end(implementation_type& socket, bool is_destroyed, error_code& error) {
-        const auto close = [native = socket.socket_, state = socket.state_, is_destroyed,
-                            &error](bool is_now) {
+        const auto close = [&open = socket.open.get(), native = socket.socket_,
+                            state = socket.state_, is_destroyed, &error](bool is_now) {
+            if (open.lends()) {
+                ::shutdown(native, SHUT_RDWR);
+                open.keep(unique_fd{native});
+                return;
+            }
             auto before = state;
             error_code ignored;
             asio_detail::socket_ops::close(native, before, is_destroyed, is_now ? error : ignored);
             coronet::detail::closed_descriptors::note(native);
         };
-        end_all(socket.open, close);
+        leave(socket.open, close);
         socket.open = {};
         construct(socket);
     }

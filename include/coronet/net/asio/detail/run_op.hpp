@@ -14,6 +14,7 @@
 #include <coronet/coro/task.hpp>
 #include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/call_handler.hpp>
 #include <coronet/net/asio/detail/on_ring.hpp>
 #include <coronet/net/asio/detail/ring_reactor.hpp>
 #include <coronet/net/asio/detail/task_run.hpp>
@@ -28,7 +29,6 @@
 #if defined(CORONET_ASIO_USE_BOOST)
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/detail/bind_handler.hpp>
-#include <boost/asio/detail/fenced_block.hpp>
 #include <boost/asio/detail/handler_alloc_helpers.hpp>
 #include <boost/asio/detail/handler_work.hpp>
 #include <boost/asio/execution/context.hpp>
@@ -37,7 +37,6 @@
 #else
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/detail/bind_handler.hpp>
-#include <asio/detail/fenced_block.hpp>
 #include <asio/detail/handler_alloc_helpers.hpp>
 #include <asio/detail/handler_work.hpp>
 #include <asio/execution/context.hpp>
@@ -87,15 +86,7 @@ private:
         std::size_t /*count*/
     ) {
         auto* op = static_cast<run_op*>(base);
-        ptr memory = {std::addressof(op->handler_), op, op};
-        work_guard work(std::move(op->work_));
-        auto bound = op->bind();
-        // From here on the handler is in `bound`; the memory is free before it is called.
-        memory.h = std::addressof(bound.handler_);
-        memory.reset();
-        if (!owner) return;
-        const asio_detail::fenced_block fence(asio_detail::fenced_block::half);
-        work.complete(bound, bound.handler_);
+        call_handler(op, op->handler_, op->work_, owner != nullptr, [op] { return op->bind(); });
     }
 
     auto bind() {

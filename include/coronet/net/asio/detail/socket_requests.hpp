@@ -325,6 +325,24 @@ private:
     Endpoint to_;
 };
 
+/// `socket` has the connection `held` then, if it takes it.
+template <class Socket, class Protocol>
+void give_connection(
+    asio_detail::socket_holder& held, Socket& socket, const Protocol& protocol, error_code& error
+) {
+    try {
+        socket.assign(protocol, held.get(), error);
+    } catch (const std::bad_alloc&) {
+        error = net::error::no_memory;
+    }
+    if (!error) held.release();
+}
+
+/// It went away before it was accepted.
+[[nodiscard]] inline bool is_lost_connection(std::int32_t res) noexcept {
+    return res == -ECONNABORTED || res == -EPROTO;
+}
+
 /// The descriptor of a connection, until somebody has it.
 template <class Protocol>
 class accepting {
@@ -344,7 +362,7 @@ public:
     [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLIN}; }
     /// A connection that went away before it was accepted is nobody's concern, as a rule.
     [[nodiscard]] bool goes_on(std::int32_t res) const noexcept {
-        return !tells_aborted_ && (res == -ECONNABORTED || res == -EPROTO);
+        return !tells_aborted_ && is_lost_connection(res);
     }
     void finish(std::int32_t res, error_code&) noexcept { accepted_ = res; }
 
@@ -355,12 +373,7 @@ protected:
         asio_detail::socket_holder held(std::exchange(accepted_, asio_detail::invalid_socket));
         if (held.get() == asio_detail::invalid_socket) return;
         if (peer_) peer_->resize(size_);
-        try {
-            socket.assign(protocol, held.get(), error);
-        } catch (const std::bad_alloc&) {
-            error = net::error::no_memory;
-        }
-        if (!error) held.release();
+        give_connection(held, socket, protocol, error);
     }
 
     accepting(accepting&& other) noexcept
