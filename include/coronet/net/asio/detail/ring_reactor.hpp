@@ -25,6 +25,7 @@
 #include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
+#include <coronet/net/asio/detail/first_look.hpp>
 #include <coronet/net/asio/detail/hosted_ring.hpp>
 #include <coronet/net/asio/detail/requirements.hpp>
 #include <coronet/net/asio/detail/ring_timers.hpp>
@@ -185,7 +186,7 @@ public:
     void run(long microseconds, operation_queue& completed) override {
         if (ring().stop_requested()) [[unlikely]]
             run_without_ring(microseconds, completed);
-        else if (wait_for_ring(microseconds, completed))
+        else if (!look_first(completed) && wait_for_ring(microseconds, completed))
             base::run(0, completed);
     }
     void interrupt() override {
@@ -249,6 +250,13 @@ private:
         if (!was_stopped) asio_.restart(); // the last one has stopped it
     }
 
+    /// Whether something was found in the epoll set, so that nothing has to be waited for.
+    [[nodiscard]] bool look_first(operation_queue& completed) {
+        if (!first_look_.is_due()) return false;
+        base::run(0, completed);
+        first_look_.has_been(!completed.empty());
+        return !completed.empty();
+    }
     /// Whether something has happened in the epoll set.
     [[nodiscard]] bool wait_for_ring(long microseconds, operation_queue& completed) {
         const auto owner = hosted_.own();
@@ -257,7 +265,9 @@ private:
         hosted_.turn(timers_.wait_until(deadline_of(microseconds)));
         has_begun_ = true;
         timers_.collect(completed);
-        return watch_.take_fired();
+        const bool fired = watch_.take_fired();
+        if (fired && !ring_is_used()) first_look_.after_poll();
+        return fired;
     }
     /// It was stopped, or (which is thrown) its submission thread has died. What is Asio's goes on.
     void run_without_ring(long microseconds, operation_queue& completed) {
@@ -277,6 +287,10 @@ private:
         if (deadline == time_point::min()) return 0;
         const auto left = std::chrono::ceil<std::chrono::microseconds>(deadline - clock::now());
         return std::max(0L, static_cast<long>(left.count()));
+    }
+    /// Owner. By more than the poll of the epoll set.
+    [[nodiscard]] bool ring_is_used() noexcept {
+        return ring().in_flight_count() > 0 || tasks_ > 0 || timers_.are_used();
     }
     [[nodiscard]] int epoll() const noexcept { return this->*member(epoll_descriptor{}); }
 
@@ -336,6 +350,7 @@ private:
     hosted_ring hosted_;
     ring_timers timers_;
     epoll_watch watch_;
+    first_look first_look_;
     operation_queue* completed_ = nullptr;                    // the owner's
     bool has_begun_ = false;                                  // the owner's
     std::size_t of_workers_ = 0;                              // the owner's

@@ -86,17 +86,20 @@ public:
 
     // ---- the ring's owner ----
 
+    /// There has been one.
+    [[nodiscard]] bool are_used() const noexcept {
+        return has_queues_.load(std::memory_order_relaxed);
+    }
     /// How long it may wait, if it may until `limit`. collect() comes after the wait.
     [[nodiscard]] time_point wait_until(time_point limit) {
-        if (limit == time_point::min() || !has_queues_.load(std::memory_order_relaxed))
-            return limit;
+        if (limit == time_point::min() || !are_used()) return limit;
         const std::scoped_lock lock{mutex_};
         const time_point first = queues_.all_empty() ? time_point::max() : first_expiry();
         return waits_until_ = std::min(limit, first);
     }
     /// It does not wait any more. What has expired goes to `expired`.
     void collect(operation_queue& expired) {
-        if (!has_queues_.load(std::memory_order_relaxed)) return;
+        if (!are_used()) return;
         const std::scoped_lock lock{mutex_};
         waits_until_ = nobody_waits;
         queues_.get_ready_timers(expired);
