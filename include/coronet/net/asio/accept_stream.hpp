@@ -8,7 +8,7 @@
 
 #include <coronet/coro/multishot.hpp>
 #include <coronet/net/asio/config.hpp>
-#include <coronet/net/asio/detail/socket_requests.hpp>
+#include <coronet/net/asio/detail/accept_requests.hpp>
 #include <coronet/net/asio/detail/stream_handle.hpp>
 #include <coronet/net/asio/executor.hpp>
 

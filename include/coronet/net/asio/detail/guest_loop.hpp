@@ -18,11 +18,12 @@
 #include <coronet/clock.hpp>
 #include <coronet/detail/assert.hpp>
 #include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/guest_service.hpp>
+#include <coronet/net/asio/detail/work_count.hpp>
 #include <coronet/options.hpp>
 #include <coronet/scheduler.hpp>
 #include <coronet/work.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -64,50 +65,6 @@
 #endif
 
 namespace coronet::asiox::detail {
-
-#if !defined(ASIO_NO_TS_EXECUTORS) && !defined(BOOST_ASIO_NO_TS_EXECUTORS)
-using work_count = net::io_context::executor_type;
-#else
-/// Asio says no more in public what its executors have told.
-class work_count {
-public:
-    explicit work_count(const net::io_context::executor_type& of)
-        : loop_(net::use_service<net::detail::scheduler>(net::query(of, net::execution::context))) {
-    }
-    void on_work_started() const noexcept { loop_.work_started(); }
-    void on_work_finished() const noexcept { loop_.work_finished(); }
-
-private:
-    net::detail::scheduler& loop_;
-};
-#endif
-
-class guest_loop;
-
-/// Ends the guests of a context before anything that they use there.
-class guest_service final : public net::execution_context::service {
-public:
-    using key_type = guest_service;
-    static inline net::execution_context::id id;
-
-    explicit guest_service(net::execution_context& owner)
-        : net::execution_context::service(owner) {}
-    void add(guest_loop& guest) {
-        const std::scoped_lock lock{mutex_};
-        guests_.push_back(&guest);
-    }
-    void remove(guest_loop& guest) noexcept {
-        const std::scoped_lock lock{mutex_};
-        guests_.erase(std::remove(guests_.begin(), guests_.end(), &guest), guests_.end());
-    }
-
-private:
-    void shutdown() override;
-    void notify_fork(net::execution_context::fork_event event) override;
-
-    std::mutex mutex_;
-    std::vector<guest_loop*> guests_;
-};
 
 class guest_loop : public std::enable_shared_from_this<guest_loop> {
 public:

@@ -24,9 +24,11 @@
 #include <coronet/detail/intrusive_list.hpp>
 #include <coronet/error.hpp>
 #include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/epoll_descriptor.hpp>
 #include <coronet/net/asio/detail/epoll_watch.hpp>
 #include <coronet/net/asio/detail/first_look.hpp>
 #include <coronet/net/asio/detail/hosted_ring.hpp>
+#include <coronet/net/asio/detail/member_of_ring.hpp>
 #include <coronet/net/asio/detail/requirements.hpp>
 #include <coronet/net/asio/detail/ring_timers.hpp>
 #include <coronet/work.hpp>
@@ -55,31 +57,6 @@
 namespace coronet::asiox::detail {
 
 namespace asio_detail = net::detail;
-
-/// Asio tells nobody the descriptor of its epoll set. Naming a private member is allowed in an
-/// explicit instantiation, and there alone.
-template <class Tag, typename Tag::type Member>
-struct exposed {
-    friend constexpr typename Tag::type member(Tag) noexcept { return Member; }
-};
-struct epoll_descriptor {
-    using type = int asio_detail::epoll_reactor::*;
-    friend constexpr type member(epoll_descriptor) noexcept;
-};
-template struct exposed<epoll_descriptor, &asio_detail::epoll_reactor::epoll_fd_>;
-
-/// What has operations that wait for something else than the ring.
-class member_of_ring : public coronet::detail::list_hook<member_of_ring> {
-public:
-    /// They are told that they were cancelled. More than once.
-    virtual void ring_ends() noexcept = 0;
-    /// In a forked child, which has a ring of its own now: they go on there.
-    virtual void ring_is_parents() noexcept {}
-
-protected:
-    member_of_ring() noexcept = default;
-    ~member_of_ring() = default;
-};
 
 class ring_reactor final : public asio_detail::epoll_reactor {
     using base = asio_detail::epoll_reactor;

@@ -10,6 +10,7 @@
 
 #include <coronet/detail/closed_descriptors.hpp>
 #include <coronet/net/asio/config.hpp>
+#include <coronet/net/asio/detail/accept_requests.hpp>
 #include <coronet/net/asio/detail/native_socket.hpp>
 #include <coronet/net/asio/detail/on_ring.hpp>
 #include <coronet/net/asio/detail/open_descriptor.hpp>
