@@ -18,13 +18,14 @@ namespace coronet::detail {
 void multishot::complete(std::int32_t res, std::uint32_t flags) noexcept {
     const bool last = (flags & IORING_CQE_F_MORE) == 0;
     if (last && tried_again(res)) return;
+    const end_of_request end{res, cancel_requested(), last && std::exchange(pausing_, false)};
     if (last) on_resting();
     if (res >= 0) give(res);
     if (!last) return;
     if (abandoned_)
         delete this;
-    else
-        ended(res);
+    else if (idle()) // else who was given it has begun anew
+        ended(end);
 }
 
 /// A kernel that does not know the flag refuses it; what it refuses for another reason it refuses
@@ -64,13 +65,12 @@ void multishot::keep(std::int32_t res) noexcept {
 }
 
 /// The terminal completion. Success may have come with it although it was asked to end.
-void multishot::ended(std::int32_t res) noexcept {
-    const bool paused = std::exchange(pausing_, false);
-    std::int32_t error = res;
-    if (res >= 0) error = cancel_requested() ? -ECANCELED : 0;
-    if (paused && error == -ECANCELED) error = 0;
+void multishot::ended(const end_of_request& end) noexcept {
+    std::int32_t error = end.res;
+    if (end.res >= 0) error = end.was_cancelled ? -ECANCELED : 0;
+    if (end.has_paused && error == -ECANCELED) error = 0;
     if (failure_ != 0) error = std::exchange(failure_, 0);
-    if (paused && error == 0 && waiting_)
+    if (end.has_paused && error == 0 && waiting_)
         begin();
     else if (error != 0 && waiting_)
         std::exchange(waiting_, nullptr)->arrive(error);

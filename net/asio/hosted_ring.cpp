@@ -36,11 +36,6 @@ std::unique_lock<std::mutex> hosted_ring::own() {
     return std::unique_lock{locks_->owner};
 }
 
-void hosted_ring::turn(time_point deadline) {
-    see_to_requests();
-    scheduler_->run_once(deadline);
-}
-
 /// An interruption comes after the request: a turn that has not seen it does not wait.
 void hosted_ring::see_to_requests() noexcept {
     if (!requested_.load(std::memory_order_acquire) || scheduler_->in_forked_child()) return;

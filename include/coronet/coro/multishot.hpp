@@ -72,6 +72,7 @@ public:
     void abandon() noexcept;
 
     [[nodiscard]] std::source_location place() const noexcept final;
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept final { return true; }
 
 protected:
     multishot() = default;
@@ -94,7 +95,12 @@ private:
     void begin() noexcept;
     void give(std::int32_t res) noexcept;
     void keep(std::int32_t res) noexcept;
-    void ended(std::int32_t res) noexcept;
+    struct end_of_request {
+        std::int32_t res;
+        bool was_cancelled;
+        bool has_paused;
+    };
+    void ended(const end_of_request& end) noexcept;
 
     result_wait* waiting_ = nullptr;
     multishot_close* closer_ = nullptr;

@@ -166,6 +166,50 @@ TEST_F(scripted_multishot, that_has_kept_many_pauses_until_they_are_taken) {
     EXPECT_EQ(script.count(IORING_OP_ACCEPT), 2u);
 }
 
+/// Asks again inside the call that tells it.
+class asking_again final : public detail::result_wait {
+public:
+    asking_again(detail::multishot& source, scheduler& loop) : source_(source), loop_(loop) {}
+    void ask() {
+        std::int32_t res = 0;
+        while (source_.take(res))
+            told.push_back(res);
+        source_.wait(*this, loop_);
+    }
+    void arrive(std::int32_t res) noexcept override {
+        told.push_back(res);
+        if (again && res >= 0) ask();
+    }
+    void cancel() noexcept override {}
+    void run() noexcept override {}
+    [[nodiscard]] std::string_view name() const noexcept override { return "accept"; }
+    bool again = false;
+    std::vector<std::int32_t> told;
+
+private:
+    detail::multishot& source_;
+    scheduler& loop_;
+};
+
+TEST_F(scripted_multishot, that_pauses_begins_once_if_a_connection_comes_with_its_end) {
+    auto& connections = script.on(IORING_OP_ACCEPT);
+    for (int i = 0; i < 129; ++i)
+        connections.first(1000 + i);
+    connections.never().cancel_answered(0, 3000);
+    script.on(IORING_OP_ACCEPT).first(4000).complete(-EMFILE);
+    auto* source = new detail::accept_multishot(5);
+    asking_again asker{*source, test.loop};
+    source->wait(asker, test.loop);
+    test.turn();
+    asker.again = true;
+    asker.ask();
+    settle();
+    ASSERT_EQ(asker.told.size(), 132u);
+    EXPECT_EQ(asker.told.back(), -EMFILE);
+    EXPECT_EQ(script.count(IORING_OP_ACCEPT), 2u);
+    source->abandon();
+}
+
 task<std::error_code> one_and_leave(std::unique_ptr<async::accept_stream> stream) {
     const auto first = co_await stream->next();
     co_return first.error();

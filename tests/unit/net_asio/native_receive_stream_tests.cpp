@@ -2,6 +2,7 @@
 //
 // One request for all that a peer sends, as operations of Asio's.
 #include "native_pair.hpp"
+#include "running.hpp"
 #include "support/child_process.hpp"
 #include "tokens.hpp"
 #include "which_asio.hpp"
@@ -135,6 +136,20 @@ TEST_F(asio_receive_stream, AN2_a_slot_ends_its_operation_and_no_other_and_nothi
     EXPECT_EQ(next().text, "and on");
 }
 
+TEST_F(asio_receive_stream, AN2_that_is_cancelled_in_its_first_turn_begins_again) {
+    outcome first;
+    outcome second;
+    net::cancellation_signal signal;
+    incoming.async_receive(net::bind_cancellation_slot(signal.slot(), note(first)));
+    context.poll(); // the ring's first turn
+    signal.emit(net::cancellation_type::total);
+    incoming.async_receive(note(second));
+    send(pair.other, "second");
+    test::run_to_the_end(context);
+    EXPECT_EQ(first.error, net::error::operation_aborted);
+    EXPECT_EQ(second.text, "second");
+}
+
 TEST_F(asio_receive_stream, AN3_cancel_ends_all_that_wait_and_nothing_is_lost) {
     for (const bool of_the_socket : {false, true}) {
         std::array<outcome, 2> told;
@@ -206,6 +221,16 @@ TEST_F(asio_receive_stream, that_is_destroyed_ends_what_waits_and_leaves_the_soc
     send(pair.other, "read by hand");
     std::array<char, 20> bytes{};
     EXPECT_EQ(pair.one.read_some(buffer(bytes)), 12u);
+}
+
+TEST_F(asio_receive_stream, that_is_destroyed_ends_what_is_begun_on_it_later) {
+    outcome told;
+    auto gone = std::make_unique<receive_stream<>>(pair.one);
+    auto later = gone->async_receive(test::deferred);
+    gone.reset();
+    std::move(later)(note(told));
+    test::run_to_the_end(context);
+    EXPECT_EQ(told.error, net::error::operation_aborted);
 }
 
 TEST_F(asio_receive_stream, of_a_closed_socket_throws) {
@@ -484,6 +509,43 @@ TEST(asio_receive_stream_threads, AL8_echoes_many_connections_on_four_threads) {
             threads.emplace_back([&] { context.run(); });
     }
     EXPECT_EQ(answered, connections * rounds);
+}
+
+/// Each kind of request that ends something at once, while another thread waits in the ring.
+TEST(asio_receive_stream_threads, AN3_what_another_thread_cancels_is_told_at_once) {
+    io_context context;
+    auto work = net::make_work_guard(context);
+    test::native_pair pair{context};
+    receive_stream incoming{pair.one};
+    std::array<char, 1> byte{};
+    std::array<char, 1> also{};
+    const test::running loop{context};
+    const auto is_told = [](std::future<error_code> told) {
+        ASSERT_EQ(told.wait_for(5s), std::future_status::ready);
+        EXPECT_EQ(told.get(), net::error::operation_aborted);
+    };
+    for (const bool of_the_socket : {false, true}) {
+        std::promise<error_code> told;
+        incoming.async_receive([&](error_code error, const received_buffer&) {
+            told.set_value(error);
+        });
+        std::this_thread::sleep_for(5ms); // it waits in the ring, mostly
+        of_the_socket ? pair.one.cancel() : incoming.cancel();
+        is_told(told.get_future());
+    }
+    // One that has not had its turn.
+    std::promise<error_code> told;
+    net::cancellation_signal signal;
+    pair.other.async_read_some(buffer(byte), [](error_code, std::size_t) {});
+    pair.other.async_read_some(
+        buffer(also),
+        net::bind_cancellation_slot(
+            signal.slot(), [&](error_code error, std::size_t) { told.set_value(error); }
+        )
+    );
+    std::this_thread::sleep_for(5ms);
+    signal.emit(net::cancellation_type::terminal);
+    is_told(told.get_future());
 }
 
 TEST(asio_receive_stream_threads, is_used_and_destroyed_while_another_one_runs_the_context) {

@@ -184,6 +184,41 @@ TEST_F(asio_zero_copy, AN2_that_is_cancelled_tells_what_the_kernel_took) {
     EXPECT_TRUE(got.text == much.substr(0, got.text.size()));
 }
 
+TEST_F(asio_zero_copy, tells_an_error_if_the_peer_resets_in_the_middle) {
+    const std::string much = pattern(32'000'000);
+    outcome told;
+    async_send_zero_copy(pair.one, buffer(much), note(told));
+    context.run_for(50ms);
+    EXPECT_FALSE(told.error);
+    pair.other.set_option(net::socket_base::linger{true, 0});
+    pair.other.close();
+    test::run_to_the_end(context);
+    ASSERT_TRUE(told.error);
+    EXPECT_TRUE(*told.error);
+    EXPECT_LT(told.count, much.size());
+}
+
+TEST_F(asio_zero_copy, AN2_that_is_cancelled_while_the_peer_reads_tells_how_far_it_came) {
+    const std::string much = pattern(32'000'000);
+    outcome told;
+    net::cancellation_signal signal;
+    async_send_zero_copy(
+        pair.one, buffer(much), net::bind_cancellation_slot(signal.slot(), note(told))
+    );
+    context.run_for(50ms);
+    signal.emit(net::cancellation_type::terminal);
+    received got;
+    std::jthread reader{[&] { got = all_from(pair.other); }};
+    test::run_to_the_end(context);
+    pair.one.close();
+    reader.join();
+    ASSERT_TRUE(told.error);
+    EXPECT_EQ(*told.error, net::error::operation_aborted);
+    EXPECT_LT(told.count, much.size());
+    EXPECT_TRUE(got.text == much.substr(0, got.text.size()));
+    EXPECT_LE(got.text.size(), told.count);
+}
+
 TEST(asio_zero_copy_local, is_copied_where_it_cannot_be_had) {
     io_context context;
     asiox::executor executor{context.get_executor()};
@@ -293,9 +328,40 @@ TEST_F(asio_zero_copy_on_a_ring, AN4_of_a_released_socket_does_not_touch_what_ha
     std::array<char, 1> byte{};
     EXPECT_EQ(net::read(others.other, buffer(byte)), 1u);
     ::close(number);
-    EXPECT_EQ(all_from(pair.other).text.size(), size);
+    received got;
+    std::jthread reader{[&] { got = all_from(pair.other); }};
     test::run_to_the_end(context);
+    reader.join();
+    EXPECT_EQ(got.text.size(), size);
+    EXPECT_EQ(told.error, error_code());
     EXPECT_EQ(told.count, size);
+}
+
+TEST_F(
+    asio_zero_copy_on_a_ring, AN11_of_a_released_socket_does_not_hold_up_the_end_of_its_context
+) {
+    auto own = std::make_unique<io_context>();
+    auto there = std::make_unique<test::native_pair>(*own);
+    there->one.set_option(net::socket_base::send_buffer_size{8 * 1024 * 1024});
+    held = false;
+    play.once(point::sent_by_reference, [this] { held = true; });
+    async_send_zero_copy(there->one, buffer(data), [](error_code, std::size_t) { FAIL(); });
+    while (!held)
+        own->run_for(1ms);
+    const int number = there->one.release();
+    const int peer = there->other.release(); // which does not read
+    there.reset();
+    own.reset();
+    ::close(number);
+    ::close(peer);
+}
+
+TEST_F(asio_zero_copy_on_a_ring, of_a_socket_that_does_not_linger_resets_at_once) {
+    send();
+    pair.one.set_option(net::socket_base::linger{true, 0});
+    pair.one.close();
+    const auto got = all_from(pair.other); // the context does not run
+    EXPECT_EQ(got.error, net::error::connection_reset);
 }
 
 TEST_F(asio_zero_copy_on_a_ring, AN11_outlives_no_context) {

@@ -87,8 +87,8 @@ private:
     }
     /// Buffers are there from the ring's first turn on.
     void wait() noexcept override {
-        if (reactor().has_begun()) return source_->wait(*this, reactor().ring());
         if (in_first_turn_) return;
+        if (reactor().has_begun()) return source_->wait(*this, reactor().ring());
         in_first_turn_ = shared_from_this();
         reactor().ring().ready(*this);
     }

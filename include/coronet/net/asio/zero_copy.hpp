@@ -14,6 +14,8 @@
 #include <coronet/net/asio/executor.hpp>
 #include <coronet/net/zero_copy.hpp>
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -35,26 +37,39 @@ namespace coronet::asiox {
 
 namespace detail {
 
-/// A send_request that lends its memory, and sends all of it.
+/// A send_request that lends its memory, and sends all of it: MSG_WAITALL leaves that to the
+/// kernel, which stops at an error, though; what is left is sent again, and tells which.
 template <class Sequence>
 class zero_copy_request final : public moves_bytes {
 public:
     static constexpr std::string_view name = "send_zc";
-    zero_copy_request(int fd, const Sequence& buffers) : send_(fd, buffers, MSG_WAITALL) {}
+    zero_copy_request(int fd, const Sequence& buffers)
+        : send_(fd, buffers, MSG_WAITALL), size_(send_.size()) {}
 
     void prepare(io_uring_sqe& sqe) noexcept {
-        send_.prepare(sqe);
+        send_.prepare(sqe, done_);
         lent_.request(sqe);
+    }
+    /// Whether nothing is left to send after this result.
+    [[nodiscard]] bool is_all(std::int32_t res) const noexcept {
+        return res >= 0 && done_ + static_cast<std::size_t>(res) >= size_;
+    }
+    [[nodiscard]] bool goes_on(std::int32_t res) noexcept {
+        if (res <= 0 || is_all(res) || lent_.hung_up()) return false;
+        moved(done_ += static_cast<std::size_t>(res));
+        return true;
     }
     [[nodiscard]] operation::subject on() const noexcept { return send_.on(); }
     [[nodiscard]] coronet::detail::lent_to_peer& lent() noexcept { return lent_; }
     void finish(std::int32_t res, error_code& error) noexcept {
-        moved(res);
-        if (lent_.hung_up()) error = net::error::operation_aborted;
+        moved(done_ + static_cast<std::size_t>(res));
+        if (!is_all(res) || lent_.hung_up()) error = net::error::operation_aborted;
     }
 
 private:
     send_request<Sequence> send_;
+    std::size_t size_;
+    std::size_t done_ = 0; // by requests before this one
     coronet::detail::lent_to_peer lent_;
 };
 

@@ -78,6 +78,7 @@ public:
 
     [[nodiscard]] std::string_view name() const noexcept final { return "recv"; }
     [[nodiscard]] std::source_location place() const noexcept final;
+    [[nodiscard]] bool never_needs_kernel_worker() const noexcept final { return true; }
 
 protected:
     receive_operation(int fd, const receive_options& options) noexcept

@@ -37,9 +37,12 @@ public:
 
     /// This thread is the owner as long as it has the lock. For the host's loop.
     [[nodiscard]] std::unique_lock<std::mutex> own();
+    /// Owner. What others have asked for; before each turn, which is not to wait if that was
+    /// enough.
+    void see_to_requests() noexcept;
     /// Owner. One turn of the scheduler: waits until `deadline` if nothing is ready. Throws
     /// std::system_error in a forked child that was not told so.
-    void turn(time_point deadline);
+    void turn(time_point deadline) { scheduler_->run_once(deadline); }
     /// A turn() that waits ends, or the next one does not wait. Any thread; takes no lock.
     void interrupt() noexcept { scheduler_->wake(); }
 
@@ -101,7 +104,6 @@ private:
     }
     /// The lock, where it is needed.
     [[nodiscard]] std::unique_lock<std::mutex> claim();
-    void see_to_requests() noexcept;
 
     const scheduler_options options_;
     std::unique_ptr<scheduler> scheduler_;

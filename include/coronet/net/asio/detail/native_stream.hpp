@@ -80,6 +80,10 @@ public:
     // ---- for the owner of the ring ----
 
     void add(stream_operation& next) noexcept {
+        if (abandoned_) { // a deferred one that was begun afterwards
+            next.fail(-ECANCELED);
+            return reactor_.completed(next);
+        }
         if (!listed_) list();
         waiting_.push_back(next);
         if (waiting_.front() == &next) ask();
@@ -102,6 +106,7 @@ public:
     }
     /// The last thing that is asked of it.
     void abandon() noexcept {
+        abandoned_ = true;
         cancel_waiting();
         drop_request();
         if (!std::exchange(listed_, false)) return;
@@ -168,6 +173,7 @@ private:
     std::uint64_t last_number_ = 0;
     coronet::detail::intrusive_list<stream_operation> waiting_;
     bool listed_ = false;
+    bool abandoned_ = false;
 };
 
 inline void stream_operation::run() noexcept {

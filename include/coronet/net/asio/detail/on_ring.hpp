@@ -7,6 +7,9 @@
 #include <coronet/net/asio/detail/open_descriptor.hpp>
 #include <coronet/net/asio/detail/ring_reactor.hpp>
 #include <coronet/net/asio/io_context.hpp>
+#include <coronet/unique_fd.hpp>
+
+#include <fcntl.h>
 
 namespace coronet::asiox::detail {
 
@@ -48,12 +51,13 @@ protected:
         if (!reactor_.try_as_owner([&] { end(), after(true); }))
             reactor_.soon_as_owner([end, after] { end(), after(false); });
     }
-    /// The same, having waited to become the owner.
-    void leave_now(const open_descriptor::reference& open) {
+    /// The same of one that somebody else has from now on, having waited to become the owner.
+    void leave_to_others(const open_descriptor::reference& open, int number) {
         if (open->surely_idle()) return;
         reactor_.as_owner([&] {
             open->leave();
             reactor_.submit();
+            if (open->lends()) open->keep(unique_fd{::fcntl(number, F_DUPFD_CLOEXEC, 0)}, true);
         });
     }
 

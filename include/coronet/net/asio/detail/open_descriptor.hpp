@@ -154,10 +154,18 @@ public:
 
     /// Memory that is sent from may be the kernel's.
     [[nodiscard]] bool lends() const noexcept { return loans_ > 0; }
-    /// Closes it when it does not lend any more.
-    void keep(unique_fd fd) noexcept { kept_ = std::move(fd); }
-    /// Whether the number means what it meant.
-    [[nodiscard]] bool has_number() const noexcept { return !left_ || kept_; }
+    /// Closes it when it does not lend any more. If it is a duplicate, somebody else has the
+    /// connection.
+    void keep(unique_fd fd, bool is_duplicate) noexcept {
+        kept_ = std::move(fd);
+        is_duplicate_ = is_duplicate;
+    }
+    /// What is to be reset so that it lends no more, once it was `fd`; -1: nothing. The connection
+    /// of somebody else only when the context of the loan ends.
+    [[nodiscard]] int number_to_reset(int fd, bool context_ends) const noexcept {
+        if (!left_) return fd;
+        return is_duplicate_ && !context_ends ? -1 : kept_.get();
+    }
 
 private:
     open_descriptor() noexcept = default;
@@ -177,6 +185,7 @@ private:
     std::atomic<std::uint32_t> references_{1};
     std::uint32_t loans_ = 0; // what is in flight and lends
     bool left_ = false;
+    bool is_duplicate_ = false; // kept_
     std::uint64_t last_number_ = 0;
     coronet::detail::intrusive_list<native_operation, open_descriptor> in_flight_;
     coronet::detail::intrusive_list<descriptor_stream> streams_;

@@ -106,7 +106,7 @@ public:
     }
     int release(implementation_type& file) {
         const int released = file.descriptor;
-        if (is_open(file)) leave_now(file.open);
+        if (is_open(file)) leave_to_others(file.open, file.descriptor);
         construct(file);
         return released;
     }

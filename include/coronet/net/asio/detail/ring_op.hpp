@@ -16,9 +16,10 @@
 //     static constexpr bool may_need_kernel_worker = true;   where that is so: files
 //     void begun_after(unsigned forks) noexcept;             where a fork meanwhile matters
 //     std::int32_t ended_after(unsigned forks, std::int32_t res) const noexcept;   there, too
-//     lent_to_peer& lent() noexcept;                         where the memory is lent
-//     (zero_copy.hpp) void finish(std::int32_t res, error_code&) noexcept;   a result that is no
-//     error void deliver(error_code&);                             before the handler is called
+//     lent_to_peer& lent() noexcept;                         where memory is lent (zero_copy.hpp)
+//     bool is_all(std::int32_t res) const noexcept;          there, too
+//     void finish(std::int32_t res, error_code&) noexcept;   a result that is no error
+//     void deliver(error_code&);                             before the handler is called
 //     auto bind(Handler&, const error_code&);                the handler with its arguments
 #pragma once
 
@@ -85,9 +86,9 @@ protected:
     /// In a forked child: whether a task awaits it, which is the parent's. Nobody would have here
     /// what it brings.
     [[nodiscard]] virtual bool is_parents() const noexcept = 0;
-    /// The number of its descriptor, if it still means that.
+    /// The number of its descriptor, to reset that; or -1.
     [[nodiscard]] int number_of(int fd) const noexcept {
-        return descriptor_->has_number() ? fd : -1;
+        return descriptor_->number_to_reset(fd, reactor_.ending());
     }
     void complete(std::int32_t res, std::uint32_t flags) noexcept override;
     /// It is in flight still, and nobody has to wait for it.
@@ -216,7 +217,7 @@ private:
         case step::wait:
             CORONET_HOOK(sent_by_reference, this);
             this->set_res(res);
-            if (request_.lent().is_held()) let_others_begin();
+            if (request_.is_all(res)) let_others_begin();
             return;
         case step::copy:
             if (cancel_requested() || reactor().ending()) break;
@@ -230,7 +231,10 @@ private:
         ring_operation::complete(-ECANCELED, 0);
     }
     void asked_again(time_point now) noexcept override {
-        if constexpr (lends) request_.lent().asked_again(number_of(request_.on().fd), now);
+        if constexpr (lends) {
+            const int number = number_of(request_.on().fd);
+            if (number >= 0) request_.lent().asked_again(number, now);
+        }
     }
 
     [[nodiscard]] bool goes_on(std::int32_t res) noexcept override {

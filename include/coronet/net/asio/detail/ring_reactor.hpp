@@ -214,6 +214,7 @@ private:
     /// Owner. What a worker of the kernel is at cannot be taken back: it has a while to end.
     void complete_what_can_be(operation_queue& completed) {
         const collecting into{*this, completed};
+        hosted_.see_to_requests();
         hosted_.turn(time_point::min());
         const time_point limit = clock::now() + patience_with_workers;
         while (of_workers_ > 0 && clock::now() < limit)
@@ -239,7 +240,10 @@ private:
         const auto owner = hosted_.own();
         const collecting into{*this, completed};
         watch_.arm(ring(), epoll());
-        hosted_.turn(timers_.wait_until(deadline_of(microseconds)));
+        hosted_.see_to_requests();
+        // What these have ended has handlers to be called.
+        const time_point limit = completed.empty() ? deadline_of(microseconds) : time_point::min();
+        hosted_.turn(timers_.wait_until(limit));
         has_begun_ = true;
         timers_.collect(completed);
         const bool fired = watch_.take_fired();

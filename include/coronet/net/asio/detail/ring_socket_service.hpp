@@ -197,7 +197,7 @@ public:
     native_handle_type release(implementation_type& socket, error_code& error) {
         error = is_open(socket) ? error_code() : net::error::bad_descriptor;
         if (error) return asio_detail::invalid_socket;
-        leave_now(socket.open);
+        leave_to_others(socket.open, socket.socket_);
         const native_handle_type released = socket.socket_;
         socket.open = {};
         construct(socket);
@@ -396,8 +396,8 @@ private:
         const auto close = [&open = socket.open.get(), native = socket.socket_,
                             state = socket.state_, is_destroyed, &error](bool is_now) {
             if (open.lends()) {
-                ::shutdown(native, SHUT_RDWR);
-                open.keep(unique_fd{native});
+                finish_lent(native);
+                open.keep(unique_fd{native}, false);
                 return;
             }
             auto before = state;
@@ -408,6 +408,22 @@ private:
         leave(socket.open, close);
         socket.open = {};
         construct(socket);
+    }
+
+    /// As close(2) would, but that the number stays.
+    static void finish_lent(native_handle_type native) noexcept {
+        linger wanted{};
+        socklen_t size = sizeof wanted;
+        ::getsockopt(native, SOL_SOCKET, SO_LINGER, &wanted, &size);
+        if (wanted.l_onoff && wanted.l_linger == 0) {
+            sockaddr nobody{};
+            nobody.sa_family = AF_UNSPEC;
+            ::connect(native, &nobody, sizeof nobody); // a reset
+        } else {
+            ::shutdown(native, SHUT_RDWR);
+        }
+        wanted = {}; // the ring does not wait for a peer
+        ::setsockopt(native, SOL_SOCKET, SO_LINGER, &wanted, sizeof wanted);
     }
 
     plain plain_;

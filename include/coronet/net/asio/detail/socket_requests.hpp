@@ -59,6 +59,7 @@ public:
 
 protected:
     void moved(std::int32_t res) noexcept { count_ = static_cast<std::size_t>(res); }
+    void moved(std::size_t count) noexcept { count_ = count; }
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
 private:
@@ -83,8 +84,23 @@ public:
         std::copy_n(all.buffers(), all.count(), parts_.begin());
         return {parts_.data(), all.count()};
     }
-    void fill(msghdr& message) {
-        const std::span<iovec> parts = all();
+    [[nodiscard]] std::size_t size() {
+        std::size_t sum = 0;
+        for (const iovec& part : all())
+            sum += part.iov_len;
+        return sum;
+    }
+    /// But for so many bytes at the beginning.
+    void fill(msghdr& message, std::size_t skipped = 0) {
+        std::span<iovec> parts = all();
+        while (!parts.empty() && skipped >= parts.front().iov_len) {
+            skipped -= parts.front().iov_len;
+            parts = parts.subspan(1);
+        }
+        if (skipped > 0 && !parts.empty()) {
+            parts.front().iov_base = static_cast<std::byte*>(parts.front().iov_base) + skipped;
+            parts.front().iov_len -= skipped;
+        }
         message.msg_iov = parts.data();
         message.msg_iovlen = parts.size();
     }
@@ -205,15 +221,18 @@ public:
     send_request(int fd, const Sequence& buffers, int flags)
         : fd_(fd), flags_(flags), buffers_(buffers) {}
 
-    void prepare(io_uring_sqe& sqe) noexcept {
+    void prepare(io_uring_sqe& sqe) noexcept { prepare(sqe, 0); }
+    /// The same without so many bytes at the beginning.
+    void prepare(io_uring_sqe& sqe, std::size_t skipped) noexcept {
         if constexpr (is_single) {
-            const net::const_buffer from = buffers_.single();
+            const net::const_buffer from = buffers_.single() + skipped;
             prepare_send(sqe, fd_, from.data(), from.size(), flags_);
         } else {
-            buffers_.fill(message_);
+            buffers_.fill(message_, skipped);
             prepare_send(sqe, fd_, message_, flags_);
         }
     }
+    [[nodiscard]] std::size_t size() { return buffers_.size(); }
     [[nodiscard]] operation::subject on() const noexcept { return {fd_, POLLOUT}; }
     void finish(std::int32_t res, error_code&) noexcept { moved(res); }
 

@@ -108,7 +108,8 @@ private:
     Executor executor_;
 };
 
-/// The user's object: movable, and its end is that of what is on it.
+/// The user's object: movable, and its end is that of what is on it. One that has been moved from
+/// is assigned to or destroyed, and nothing else.
 template <class Executor>
 class stream_handle {
 public:
@@ -116,6 +117,7 @@ public:
 
     stream_handle(stream_handle&&) noexcept = default;
     stream_handle& operator=(stream_handle&& other) noexcept {
+        if (this == &other) return *this;
         end();
         on_ = std::move(other.on_);
         executor_ = std::move(other.executor_);
