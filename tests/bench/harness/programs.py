@@ -35,6 +35,7 @@ ECHO = {
     # The same program: on Coronet's loop, and with Coronet below its sockets.
     "asio on coronet": "{bench}/echo_asio_on_coronet {port} coro {buffer}",
     "asio native": "{bench}/echo_asio_native {port} coro {buffer}",
+    "asio native streams": "{bench}/echo_asio_native {port} stream {buffer}",
     TWO_SCHEDULERS: "{samples}/echo_server --listen 127.0.0.1:{port} --threads 2",
 }
 HTTP = {

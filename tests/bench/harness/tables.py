@@ -24,7 +24,7 @@ WHOLE = {
     "echo, 1000 connections": ("echo", dict(conns=1000), ECHO),
     "echo, 1 KiB": ("echo", dict(size=1024), ECHO),
     "echo, 16 KiB": ("echo", dict(size=16384), LONG),
-    "echo, a program for Asio": ("echo", {}, ("asio native", "asio on coronet", ASIO, FLOOR)),
+    "echo, a program for Asio": ("echo", {}, ("asio native", "asio native streams", "asio on coronet", ASIO, FLOOR)),
     "http": ("http", {}, HTTP),
     "http, depth 16": ("http", dict(depth=16), HTTP),
     "connect, 10 requests, close": ("churn", {}, ECHO),

@@ -2,11 +2,16 @@
 //
 // TCP echo on Asio, one thread: what users have today. "coro" is co_spawn with use_awaitable,
 // "callback" is a handler chain. With ECHO_ON_CORONET the context is Coronet's, with ECHO_NATIVE
-// the sockets are as well: all else is the same.
+// the sockets are as well: all else is the same. There "stream" is "coro" with one request for many
+// results.
 #include <asio.hpp>
 #if defined(ECHO_ON_CORONET)
 #include <coronet/net/asio/io_context.hpp>
 #include <coronet/net/asio/tcp.hpp>
+#endif
+#if defined(ECHO_NATIVE)
+#include <coronet/net/asio/accept_stream.hpp>
+#include <coronet/net/asio/receive_stream.hpp>
 #endif
 
 #include <cstdlib>
@@ -48,6 +53,29 @@ static asio::awaitable<void> listen_coro(tcp::acceptor acceptor) {
     }
 }
 
+#if defined(ECHO_NATIVE)
+static asio::awaitable<void> session_stream(tcp::socket socket) {
+    coronet::asiox::receive_stream incoming(socket);
+    try {
+        for (;;) {
+            auto piece = co_await incoming.async_receive(asio::use_awaitable);
+            auto bytes = asio::buffer(piece.data(), piece.size());
+            co_await asio::async_write(socket, bytes, asio::use_awaitable);
+        }
+    } catch (const std::exception&) {
+    }
+}
+
+static asio::awaitable<void> listen_stream(tcp::acceptor acceptor) {
+    coronet::asiox::accept_stream connections(acceptor);
+    for (;;) {
+        tcp::socket socket = co_await connections.async_accept(asio::use_awaitable);
+        socket.set_option(no_delay(true));
+        asio::co_spawn(acceptor.get_executor(), session_stream(std::move(socket)), asio::detached);
+    }
+}
+#endif
+
 class session : public std::enable_shared_from_this<session> {
 public:
     explicit session(tcp::socket socket) : socket_(std::move(socket)), data_(buffer_size) {}
@@ -87,7 +115,7 @@ static void accept_next(tcp::acceptor& acceptor) {
 
 int main(int argc, char** argv) {
     if (argc < 3) {
-        std::fprintf(stderr, "usage: %s PORT coro|callback [BUFFER]\n", argv[0]);
+        std::fprintf(stderr, "usage: %s PORT coro|callback|stream [BUFFER]\n", argv[0]);
         return 2;
     }
     if (argc > 3) buffer_size = std::strtoul(argv[3], nullptr, 10);
@@ -99,6 +127,10 @@ int main(int argc, char** argv) {
     acceptor.listen(4096);
     if (std::strcmp(argv[2], "coro") == 0)
         asio::co_spawn(ctx, listen_coro(std::move(acceptor)), asio::detached);
+#if defined(ECHO_NATIVE)
+    else if (std::strcmp(argv[2], "stream") == 0)
+        asio::co_spawn(ctx, listen_stream(std::move(acceptor)), asio::detached);
+#endif
     else
         accept_next(acceptor);
     ctx.run();
