@@ -3,6 +3,7 @@
 // The ends of operations on the ring's sockets: by slots, by cancel(), by close(), and by the end
 // of their context.
 #include "native_pair.hpp"
+#include "outcome.hpp"
 #include "support/rounds.hpp"
 #include "which_asio.hpp"
 
@@ -32,13 +33,8 @@ namespace {
 using namespace std::chrono_literals;
 using net::buffer;
 
-struct outcome {
-    std::optional<error_code> error;
-    std::size_t count = 0;
-};
-auto note(outcome& told) {
-    return [&told](error_code error, std::size_t count) { told = {error, count}; };
-}
+using test::note;
+using test::outcome;
 
 class asio_cancel : public ::testing::TestWithParam<net::cancellation_type> {};
 

@@ -2,6 +2,7 @@
 //
 // Descriptors on the ring: pipes, eventfds, terminals and files, by every completion token.
 #include "native_pair.hpp"
+#include "outcome.hpp"
 #include "tokens.hpp"
 #include "which_asio.hpp"
 
@@ -36,13 +37,8 @@ using namespace std::chrono_literals;
 using net::buffer;
 using descriptor = posix::stream_descriptor;
 
-struct outcome {
-    std::optional<error_code> error;
-    std::size_t count = 0;
-};
-auto note(outcome& told) {
-    return [&told](error_code error, std::size_t count) { told = {error, count}; };
-}
+using test::note;
+using test::outcome;
 
 struct pipe_pair {
     explicit pipe_pair(io_context& context)

@@ -529,7 +529,7 @@ TEST(asio_receive_stream_threads, AN3_what_another_thread_cancels_is_told_at_onc
         incoming.async_receive([&](error_code error, const received_buffer&) {
             told.set_value(error);
         });
-        std::this_thread::sleep_for(5ms); // it waits in the ring, mostly
+        ASSERT_TRUE(test::comes_to_wait(loop.thread_id()));
         of_the_socket ? pair.one.cancel() : incoming.cancel();
         is_told(told.get_future());
     }
@@ -543,7 +543,7 @@ TEST(asio_receive_stream_threads, AN3_what_another_thread_cancels_is_told_at_onc
             signal.slot(), [&](error_code error, std::size_t) { told.set_value(error); }
         )
     );
-    std::this_thread::sleep_for(5ms);
+    ASSERT_TRUE(test::comes_to_wait(loop.thread_id()));
     signal.emit(net::cancellation_type::terminal);
     is_told(told.get_future());
 }

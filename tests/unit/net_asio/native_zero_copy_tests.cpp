@@ -3,6 +3,7 @@
 // Sends by reference as operations of Asio's: what comes over, and until when the kernel has the
 // memory, also of a socket that is closed meanwhile.
 #include "native_pair.hpp"
+#include "outcome.hpp"
 #include "support/child_process.hpp"
 #include "which_asio.hpp"
 
@@ -37,13 +38,8 @@ namespace {
 using namespace std::chrono_literals;
 using net::buffer;
 
-struct outcome {
-    std::optional<error_code> error;
-    std::size_t count = 0;
-};
-auto note(outcome& told) {
-    return [&told](error_code error, std::size_t count) { told = {error, count}; };
-}
+using test::note;
+using test::outcome;
 
 std::string pattern(std::size_t size) {
     std::string made(size, '\0');

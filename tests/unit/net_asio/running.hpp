@@ -10,8 +10,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
 #include <thread>
 
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -38,14 +40,24 @@ private:
     }};
 };
 
-/// Until it waits there, or for 10 s.
-inline bool comes_to_wait_in(pid_t thread, long call) {
+/// Until it waits in one of these system calls, or for 10 s.
+inline bool comes_to_wait_in(pid_t thread, const std::set<long>& calls) {
     const time_point limit = clock::now() + std::chrono::seconds{10};
-    while (waits_in(thread) != call) {
+    while (!calls.contains(waits_in(thread))) {
         if (clock::now() > limit) return false;
         std::this_thread::yield();
     }
     return true;
+}
+inline bool comes_to_wait_in(pid_t thread, long call) {
+    return comes_to_wait_in(thread, std::set<long>{call});
+}
+/// The same, on whichever driver.
+inline bool comes_to_wait(pid_t thread) {
+    return comes_to_wait_in(
+        thread,
+        std::set<long>{SYS_io_uring_enter, SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2}
+    );
 }
 
 } // namespace coronet::asiox::test
